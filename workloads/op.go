@@ -1,0 +1,150 @@
+// Package workloads says what is done to a file: operations as text and as
+// data, generators of them, and the history of what the caller saw.
+package workloads
+
+import "fmt"
+
+// Kind is what an operation does. The zero value is invalid.
+type Kind uint8
+
+// The operations of a workload.
+const (
+	_ Kind = iota
+	// Pwrite writes Length bytes at Offset.
+	Pwrite
+	// Fsync makes the file durable, fsync(2).
+	Fsync
+	// Fdatasync makes the file's data durable, fdatasync(2).
+	Fdatasync
+)
+
+var kindNames = [...]string{"invalid", "pwrite", "fsync", "fdatasync"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// Op is one operation on the file. Offsets and lengths are bytes and
+// multiples of 512. Operations are numbered from 1 in the order of the
+// workload; the number names the write in stamps and histories, and 0 is the
+// content before the run.
+type Op struct {
+	Task   string // the task that issues it
+	Kind   Kind
+	Offset int64 // where; for an append, where the file ended before the run's first operation
+	Length int64
+	Atomic bool // RWF_ATOMIC
+	Append bool // O_APPEND: the position is the end of file at the time
+	Dsync  bool // RWF_DSYNC
+	Direct bool // O_DIRECT
+	FD     int  // descriptor, for the reporting of errors
+}
+
+// Writes reports whether the operation gives sectors a new version.
+func (o *Op) Writes() bool { return o.Kind == Pwrite }
+
+// Syncs reports whether the operation makes all of the file durable.
+func (o *Op) Syncs() bool { return o.Kind == Fsync || o.Kind == Fdatasync }
+
+// End returns the first byte after the range.
+func (o *Op) End() int64 { return o.Offset + o.Length }
+
+// MaxOps is the largest number of operations of one workload: histories keep
+// sets of operations in one word, next to version 0.
+const MaxOps = 62
+
+// Errno is an error number of Linux, positive.
+type Errno int32
+
+// The error numbers that operations return here.
+const (
+	EINTR      Errno = 4
+	EIO        Errno = 5
+	EAGAIN     Errno = 11
+	ENOMEM     Errno = 12
+	EFAULT     Errno = 14
+	EBUSY      Errno = 16
+	EINVAL     Errno = 22
+	EFBIG      Errno = 27
+	ENOSPC     Errno = 28
+	EOPNOTSUPP Errno = 95
+)
+
+var errnoNames = map[Errno]string{
+	EINTR: "EINTR", EIO: "EIO", EAGAIN: "EAGAIN", ENOMEM: "ENOMEM", EFAULT: "EFAULT", EBUSY: "EBUSY",
+	EINVAL: "EINVAL", EFBIG: "EFBIG", ENOSPC: "ENOSPC", EOPNOTSUPP: "EOPNOTSUPP",
+}
+
+func (e Errno) String() string {
+	if s, ok := errnoNames[e]; ok {
+		return s
+	}
+	return fmt.Sprintf("errno %d", int32(e))
+}
+
+// Error makes an Errno an error.
+func (e Errno) Error() string { return e.String() }
+
+// Result is what an operation returned: bytes, or a negative Errno.
+type Result int32
+
+// Fail returns the result of a failed operation.
+func Fail(e Errno) Result { return Result(-int32(e)) }
+
+// Err returns the error of a failed operation, 0 if it did not fail.
+func (r Result) Err() Errno {
+	if r < 0 {
+		return Errno(-r)
+	}
+	return 0
+}
+
+func (r Result) String() string {
+	if r < 0 {
+		return "-" + r.Err().String()
+	}
+	return fmt.Sprint(int32(r))
+}
+
+// Layout is how a file or the free space lies on the disk. The zero value is invalid.
+type Layout uint8
+
+// Layouts of a file; free space is Contiguous or Fragmented.
+const (
+	_ Layout = iota
+	// Contiguous: one extent, aligned to the largest unit of the workload.
+	Contiguous
+	// Unaligned: one extent that starts one block after such an address.
+	Unaligned
+	// Fragmented: no two neighbouring blocks are neighbours on the disk.
+	Fragmented
+	// Hole: no blocks.
+	Hole
+	// Unwritten: one extent of allocated blocks, never written.
+	Unwritten
+)
+
+var layoutNames = [...]string{"invalid", "contiguous", "unaligned", "fragmented", "hole", "unwritten"}
+
+func (l Layout) String() string { return layoutNames[l] }
+
+// Workload is a file and what is done to it.
+type Workload struct {
+	File      int64  // size in bytes before the run
+	Layout    Layout // of the file
+	FreeSpace Layout // of what is not the file: Contiguous or Fragmented
+	Ops       []Op   // Ops[i] is operation number i+1
+}
+
+// Tasks returns the names of the tasks in the order of their first operation.
+func (w *Workload) Tasks() []string {
+	var names []string
+next:
+	for i := range w.Ops {
+		for _, n := range names {
+			if n == w.Ops[i].Task {
+				continue next
+			}
+		}
+		names = append(names, w.Ops[i].Task)
+	}
+	return names
+}
