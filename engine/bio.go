@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/internal/key"
+	"untorn/workloads"
+)
+
+// request is a write of data with the device.
+type request struct {
+	used   int32
+	ioends uint64 // the ioends it carries, by slot
+}
+
+// requestTable holds the requests in flight; its slots are the tags that the
+// device answers with. Tags below 0 are commands that a task waits for.
+type requestTable struct{ r [maxIoends]request }
+
+func (x *requestTable) hash(h *key.Hasher) {
+	for i := range x.r {
+		if x.r[i].used != 0 {
+			h.Int(i)
+			h.Word(x.r[i].ioends)
+		}
+	}
+	h.Word(^uint64(0))
+}
+
+func syncTag(task int32) int32 { return -1 - task }
+
+// submitFlush sends a FLUSH that the task waits for.
+func (t *task) submitFlush() {
+	t.f.waitsIO++
+	t.k.dev.Flush(syncTag(int32(t.ID())))
+}
+
+// submitWrite sends metadata that the task waits for.
+func (t *task) submitWrite(at blk.Sector, payload []blk.Handle, fua bool) {
+	t.f.waitsIO++
+	t.k.dev.Write(at, payload, fua, syncTag(int32(t.ID())))
+}
+
+// flushPlug is step 30: the bios that the task gathered become requests
+// (blk_finish_plug). Neighbours merge, plain ones are split at the maximum
+// transfer; an atomic bio goes out whole or not at all.
+func (t *task) flushPlug() {
+	k, f := t.k, &t.f
+	for i := int32(0); i < f.plugged; {
+		first := &k.ioends.e[f.plug[i]]
+		n, slots := first.len, uint64(1)<<uint(f.plug[i])
+		j := i + 1
+		for ; j < f.plugged; j++ {
+			next := &k.ioends.e[f.plug[j]]
+			if !k.merges(first, n, next) {
+				break
+			}
+			n += next.len
+			slots |= 1 << uint(f.plug[j])
+		}
+		k.dispatch(first, n, f.plug[i:j], slots)
+		i = j
+	}
+	f.plugged = 0
+	f.plug = [8]int32{}
+}
+
+// merges reports whether a bio joins a request of n sectors that first begins
+// (blk_attempt_bio_merge, rq_straddles_atomic_write_boundary).
+func (k *Kernel) merges(first *ioend, n int32, next *ioend) bool {
+	if first.disk+n != next.disk || first.atomic != next.atomic {
+		return false
+	}
+	if first.atomic != 0 {
+		return n+next.len <= k.limits.hwMax && n+next.len <= k.limits.maxTransfer &&
+			!k.limits.crossesBoundary(first.disk, n+next.len)
+	}
+	return n+next.len <= k.limits.maxTransfer
+}
+
+// refused reports whether the block layer answers EINVAL to an atomic bio
+// (blk_validate_atomic_write_op_size, bio_split_rw).
+func (k *Kernel) refused(e *ioend) bool {
+	return e.atomic != 0 && (e.len > k.limits.unitMax || e.len%k.limits.unitMin != 0 ||
+		k.limits.crossesBoundary(e.disk, e.len))
+}
+
+// dispatch sends one request of n sectors, the ioends in plug, to the device.
+func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots uint64) {
+	if k.refused(first) {
+		first.err = int32(workloads.EINVAL)
+		k.ioendDone(plug[0])
+		return
+	}
+	k.payload = k.payload[:0]
+	for _, slot := range plug {
+		e := &k.ioends.e[slot]
+		k.payload = append(k.payload, k.cache.content[e.file:e.file+e.len]...)
+	}
+	at := first.disk
+	for rest := k.payload; len(rest) > 0; {
+		m := min(len(rest), int(k.limits.maxTransfer))
+		for _, slot := range plug {
+			k.ioends.e[slot].commands++
+		}
+		tag := k.requestTag()
+		k.reqs.r[tag] = request{used: 1, ioends: slots}
+		k.dev.Write(at, rest[:m], false, tag)
+		rest, at = rest[m:], at+int32(m)
+	}
+}
+
+func (k *Kernel) requestTag() int32 {
+	for i := range k.reqs.r {
+		if k.reqs.r[i].used == 0 {
+			return int32(i)
+		}
+	}
+	panic("engine: too many requests")
+}
+
+// endIO is the device's interrupt.
+func (k *Kernel) endIO(tag, result int32) {
+	if tag < 0 {
+		k.tasks[-1-tag].f.waitsIO--
+		return
+	}
+	r := k.reqs.r[tag]
+	k.reqs.r[tag] = request{}
+	for i := range k.ioends.e {
+		if r.ioends&(1<<uint(i)) == 0 {
+			continue
+		}
+		e := &k.ioends.e[i]
+		if result != 0 {
+			e.err = -result
+		}
+		if e.commands--; e.commands == 0 {
+			k.ioendDone(int32(i))
+		}
+	}
+}
+
+// ioendDone hands an ioend to the completion worker.
+func (k *Kernel) ioendDone(slot int32) {
+	e := &k.ioends.e[slot]
+	e.state = ioendDone
+	if e.err != 0 && e.unit != 0 {
+		k.units.u[e.unit-1].failed = 1
+	}
+}

@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"unsafe"
+
+	"untorn/internal/key"
+)
+
+const frameWords = unsafe.Sizeof(frame{}) / 4
+
+// hash folds the frame. Its fields are all int32, so it has no padding.
+func (f *frame) hash(h *key.Hasher) {
+	w := (*[frameWords]uint32)(unsafe.Pointer(f))
+	i := 0
+	for ; i+1 < len(w); i += 2 {
+		h.Word(uint64(w[i]) | uint64(w[i+1])<<32)
+	}
+	if i < len(w) {
+		h.Word(uint64(w[i]))
+	}
+}
+
+// Hash folds the state of the kernel, of the device's queue, and what OnHash adds.
+func (k *Kernel) Hash(h *key.Hasher) {
+	for _, t := range k.tasks {
+		t.f.hash(h)
+	}
+	k.inode.hash(h)
+	k.cache.hash(h)
+	k.units.hash(h)
+	k.alloc.hash(h)
+	k.log.hash(h)
+	k.ioends.hash(h)
+	k.reqs.hash(h)
+	h.Word(uint64(k.started.queued) | uint64(k.started.from)<<8 | uint64(k.started.all)<<40 | uint64(k.drained)<<48)
+	k.dev.Hash(h, k.interner.Content)
+	if k.OnHash != nil {
+		k.OnHash(h)
+	}
+}

@@ -1,0 +1,321 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/internal/key"
+	"untorn/internal/ondisk"
+)
+
+// ioend states.
+const (
+	ioendFree = iota
+	ioendBuilding
+	ioendSubmitted // in a plug or with the device
+	ioendDone      // all its commands completed
+)
+
+// ioend is a run of blocks neighbouring in the file and on the disk that
+// completes as one (struct iomap_ioend). Positions are sectors.
+type ioend struct {
+	state     int32
+	file      int32
+	disk      blk.Sector
+	len       int32
+	unit      int32 // 1 + slot of the unit it belongs to
+	place     int32 // placeCow or placeInPlace
+	unwritten int32
+	atomic    int32 // goes out as one atomic bio
+	commands  int32 // of the device, not completed yet
+	err       int32 // errno
+}
+
+const maxIoends = 64
+
+// ioendTable holds the ioends in flight.
+type ioendTable struct{ e [maxIoends]ioend }
+
+func (x *ioendTable) hash(h *key.Hasher) {
+	for i := range x.e {
+		e := &x.e[i]
+		if e.state == ioendFree {
+			continue
+		}
+		h.Word(uint64(i) | uint64(e.state)<<8 | uint64(e.file)<<16 | uint64(e.len)<<40)
+		h.Word(uint64(e.disk) | uint64(e.unit)<<32 | uint64(e.place)<<40 | uint64(e.unwritten)<<48 | uint64(e.atomic)<<56)
+		h.Word(uint64(e.commands) | uint64(e.err)<<32)
+	}
+	h.Word(^uint64(0))
+}
+
+// diskSector returns where a sector of the file is being written to by an
+// ioend that the device has not completed.
+func (x *ioendTable) diskSector(k *Kernel, s int32) (blk.Sector, bool) {
+	for i := range x.e {
+		e := &x.e[i]
+		if e.state == ioendSubmitted && s >= e.file && s < e.file+e.len {
+			return e.disk + s - e.file, true
+		}
+	}
+	return 0, false
+}
+
+// addToIoend is step 27 (iomap_add_to_ioend): the block extends the ioend
+// under construction, or that one is submitted and another begun.
+func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
+	k, f := t.k, &t.f
+	file, at := f.wbBlock*k.blockSectors, k.super.Sector(disk)
+	var unw, atomic int32
+	if unwritten {
+		unw = 1
+	}
+	if slot >= 0 && place == placeInPlace {
+		atomic = 1
+	}
+	if f.building != 0 {
+		e := &k.ioends.e[f.building-1]
+		if e.file+e.len == file && e.disk+e.len == at && e.unit == slot+1 && e.place == place && e.unwritten == unw &&
+			e.len+k.blockSectors <= k.limits.maxTransfer {
+			e.len += k.blockSectors
+			return
+		}
+		t.Step(stepSubmitFull)
+		t.submitIoend()
+	}
+	for i := range k.ioends.e {
+		if e := &k.ioends.e[i]; e.state == ioendFree {
+			*e = ioend{state: ioendBuilding, file: file, disk: at, len: k.blockSectors, unit: slot + 1, place: place,
+				unwritten: unw, atomic: atomic}
+			f.building = int32(i) + 1
+			if slot >= 0 {
+				k.units.u[slot].ioends++
+			}
+			return
+		}
+	}
+	panic("engine: too many ioends")
+}
+
+// submitIoend hands the ioend under construction to the block layer
+// (iomap_submit_ioend): it waits in the task's plug.
+func (t *task) submitIoend() {
+	k, f := t.k, &t.f
+	if f.building == 0 {
+		return
+	}
+	slot := f.building - 1
+	f.building = 0
+	k.ioends.e[slot].state = ioendSubmitted
+	if int(f.plugged) == len(f.plug) {
+		t.flushPlug()
+	}
+	f.plug[f.plugged] = slot
+	f.plugged++
+}
+
+// nextDone returns the ioend to complete next, lowest in the file first, or
+// -1. Those of a unit wait for each other: that is the barrier before the
+// remap, and the first of them stands for all.
+func (k *Kernel) nextDone() int32 {
+	best := int32(-1)
+	for i := range k.ioends.e {
+		e := &k.ioends.e[i]
+		if e.state != ioendDone || e.unit != 0 && !k.unitDone(e.unit-1) {
+			continue
+		}
+		if best < 0 || e.file < k.ioends.e[best].file {
+			best = int32(i)
+		}
+	}
+	return best
+}
+
+// unitDone reports whether every ioend of a unit completed and no more come.
+func (k *Kernel) unitDone(slot int32) bool {
+	x := &k.units.u[slot]
+	if x.picked != 0 {
+		return false
+	}
+	var done int32
+	for i := range k.ioends.e {
+		if e := &k.ioends.e[i]; e.state == ioendDone && e.unit == slot+1 {
+			done++
+		}
+	}
+	return done == x.ioends
+}
+
+// runCompletions is the completion worker (xfs_end_io), steps 32 to 36.
+func (t *task) runCompletions() {
+	k, f := t.k, &t.f
+	for {
+		t.block(waitIoend, 0)
+		t.Step(stepIoendWork)
+		f.ioend = k.nextDone()
+		if slot := k.ioends.e[f.ioend].unit; slot != 0 {
+			t.endUnit(slot - 1)
+		} else {
+			t.endIoend()
+		}
+		t.f = frame{}
+	}
+}
+
+// endUnit completes all ioends of a unit together (xfs_reflink_end_atomic_cow).
+func (t *task) endUnit(slot int32) {
+	k := t.k
+	x := &k.units.u[slot]
+	switch {
+	case x.failed != 0:
+		t.Step(stepIoendError)
+		k.inode.wbErrors++
+		k.cancelCow(x.from, x.to)
+	case x.place == placeCow:
+		t.remapUnit(slot)
+	}
+	t.Step(stepEndWriteback)
+	for i := range k.ioends.e {
+		if e := &k.ioends.e[i]; e.state == ioendDone && e.unit == slot+1 {
+			k.endIoendWriteback(e)
+		}
+	}
+	x.ioends, x.failed, x.place = 0, 0, 0
+	x.release()
+}
+
+// remapUnit is step 34 for a unit: every extent in one chain of transactions.
+// The first holds the intents for all of them, and the size, so that a crash
+// finds all or nothing; each that follows finishes one extent.
+func (t *task) remapUnit(slot int32) {
+	k, f := t.k, &t.f
+	x := &k.units.u[slot]
+	t.Step(stepRemap)
+	t.lockMap()
+	end := int32(0)
+	for e := k.unitIoend(slot, x.from); e != nil; e = k.unitIoend(slot, (e.file+e.len)/k.blockSectors) {
+		k.logIntent(intentID(slot, e), e)
+		end = e.file + e.len
+	}
+	if end = min(end, k.inode.size); end > k.inode.diskSize {
+		k.logSize(end)
+	}
+	for f.extent = x.from; ; {
+		e := k.unitIoend(slot, f.extent)
+		if e == nil {
+			break
+		}
+		t.Step(stepRemapExtent)
+		k.remapExtent(e)
+		k.logDone(intentID(slot, e))
+		f.extent = (e.file + e.len) / k.blockSectors
+	}
+	t.unlockMap()
+}
+
+// unitIoend returns the first ioend of a unit at or after a file block.
+func (k *Kernel) unitIoend(slot, from int32) *ioend {
+	var best *ioend
+	for i := range k.ioends.e {
+		e := &k.ioends.e[i]
+		if e.state == ioendDone && e.unit == slot+1 && e.file >= from*k.blockSectors && (best == nil || e.file < best.file) {
+			best = e
+		}
+	}
+	return best
+}
+
+// intentID names an intent among those that may be unfinished together.
+func intentID(slot int32, e *ioend) uint32 {
+	return uint32(slot)<<16 | uint32(e.file/(PageSize/sectorBytes))
+}
+
+// endIoend completes one ioend that belongs to no unit (xfs_end_ioend): its
+// extent in a transaction of its own, and the size in another.
+func (t *task) endIoend() {
+	k := t.k
+	e := &k.ioends.e[t.f.ioend]
+	switch {
+	case e.err != 0:
+		t.Step(stepIoendError)
+		k.inode.wbErrors++
+		if e.place == placeCow {
+			k.cancelCow(e.file/k.blockSectors, (e.file+e.len)/k.blockSectors)
+		}
+	case e.place == placeCow:
+		t.Step(stepRemapIoend)
+		t.block(waitInodeMap, 0)
+		k.remapExtent(e)
+	case e.unwritten != 0:
+		t.Step(stepConvert)
+		t.block(waitInodeMap, 0)
+		k.convertUnwritten(e)
+	}
+	if end := min(e.file+e.len, k.inode.size); e.err == 0 && end > k.inode.diskSize {
+		t.Step(stepSize)
+		k.logSize(end)
+	}
+	t.Step(stepEndWriteback)
+	k.endIoendWriteback(e)
+}
+
+// remapExtent moves the blocks of an ioend from the COW fork to the data fork
+// (xfs_reflink_end_cow_extent): one transaction, which also frees what the
+// data fork had there.
+func (k *Kernel) remapExtent(e *ioend) {
+	from, to := e.file/k.blockSectors, (e.file+e.len)/k.blockSectors
+	for b := from; b < to; b++ {
+		k.unmapData(b)
+		disk := k.inode.cow[b].block()
+		k.inode.data[b], k.inode.cow[b] = mapped(disk, false), hole
+		k.alloc.set(disk, blockUsed)
+		k.log.add(ondisk.Item{Kind: ondisk.Unstage, Ext: ondisk.Extent{Block: disk, Len: 1}})
+	}
+	for b := from; b < to; b++ {
+		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: k.inode.data[b].block(), Len: 1}})
+	}
+	k.forksChanged()
+}
+
+// unmapData frees the block that the data fork has for a file block. It stays
+// busy until the transaction is durable.
+func (k *Kernel) unmapData(b int32) {
+	if old := k.inode.data[b]; old.real() {
+		k.alloc.set(old.block(), blockBusy)
+	}
+}
+
+// convertUnwritten marks the blocks of an ioend as written, and sets the size
+// in the same transaction (xfs_iomap_write_unwritten).
+func (k *Kernel) convertUnwritten(e *ioend) {
+	from, to := e.file/k.blockSectors, (e.file+e.len)/k.blockSectors
+	for b := from; b < to; b++ {
+		disk := k.inode.data[b].block()
+		k.inode.data[b] = mapped(disk, false)
+		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: disk, Len: 1}})
+	}
+	if end := min(e.file+e.len, k.inode.size); end > k.inode.diskSize {
+		k.logSize(end)
+	}
+	k.forksChanged()
+}
+
+// cancelCow gives back the blocks of the COW fork in a range
+// (xfs_reflink_cancel_cow_blocks).
+func (k *Kernel) cancelCow(from, to int32) {
+	for b := from; b < to; b++ {
+		if e := k.inode.cow[b]; e.real() {
+			k.alloc.set(e.block(), blockFree)
+			k.log.add(ondisk.Item{Kind: ondisk.Unstage, Ext: ondisk.Extent{Block: e.block(), Len: 1}})
+		}
+		k.inode.cow[b] = hole
+	}
+	k.forksChanged()
+}
+
+// endIoendWriteback is step 36 for the folios of an ioend
+// (iomap_finish_ioend_buffered).
+func (k *Kernel) endIoendWriteback(e *ioend) {
+	for s := e.file; s < e.file+e.len; s += k.blockSectors {
+		k.cache.folio(s/pageSectors).writeback--
+	}
+	*e = ioend{}
+}

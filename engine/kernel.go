@@ -1,0 +1,272 @@
+package engine
+
+import (
+	"fmt"
+
+	"untorn/crashsim"
+	"untorn/crashsim/nvme"
+	"untorn/internal/blk"
+	"untorn/internal/key"
+	"untorn/internal/ondisk"
+	"untorn/workloads"
+)
+
+// PageSize is the size in bytes of a page of memory.
+const PageSize = 4096
+
+const pageSectors = PageSize / blk.SectorSize
+
+// Kernel is the kernel under test with one file and the tasks of a workload.
+// It implements crashsim.Kernel.
+type Kernel struct {
+	design   Design
+	limits   queueLimits
+	workload *workloads.Workload
+	faults   [crashsim.NumFaultKinds]bool
+	super    ondisk.Super
+	interner *blk.Interner
+	initial  []blk.Handle // the disk after mkfs
+	mkfsFork []forkEntry  // the data fork after mkfs
+
+	dev     *nvme.Device
+	machine *crashsim.Machine
+	tasks   []*task
+	flusher *task
+	worker  *task
+
+	blockSectors int32
+	pageBlocks   int32 // blocks of a page, at least 1
+	fileSectors  int32 // the largest end of any write
+	filePages    int32
+
+	inode   inode
+	cache   pageCache
+	units   unitTable
+	alloc   allocator
+	log     journal
+	ioends  ioendTable
+	reqs    requestTable
+	started flusherWork
+	drained int32
+
+	payload []blk.Handle // of the request being dispatched
+
+	// OnHash, when set, adds what the kernel's owner knows of the state: what
+	// power loss would leave, and what the callers saw.
+	OnHash func(h *key.Hasher)
+}
+
+// flusherWork is what the flusher was asked to write back.
+type flusherWork struct {
+	queued int32 // 1 when there is work that the flusher has not finished
+	from   int32 // first page
+	all    int32 // 1: the drain, which also forces the log
+}
+
+// task is one thread: the machine's task, and the frame of what lives across
+// its steps.
+type task struct {
+	*crashsim.Task
+	k   *Kernel
+	ops []int32 // numbers of its operations
+	f   frame
+}
+
+// frame holds every local of a task that lives across a step. All fields are
+// int32, so that a state is hashed as plain words.
+type frame struct {
+	next int32 // index in task.ops of the operation being done
+
+	// buffered write, in sectors of the file
+	pos, end  int32
+	opened    int32 // 1 + slot of the unit held open
+	mapEnd    int32 // end of the mapping in use
+	mapStale  int32 // the forks changed since the mapping was made
+	chunk     int32 // sectors of this iteration
+	retry     int32 // sectors that a rejected copy asks for
+	page      int32 // first page of the locked folio
+	copied    int32
+	err       int32    // errno that ended the copying
+	userPages [2]int32 // bit set: resident
+	userGone  [2]int32 // bit set: unmapped for good
+	pinned    int32
+
+	// writeback, in pages and blocks
+	wbIndex, wbEnd, wbSync int32
+	pickFrom, pickTo       int32
+	wbPage, wbNext         int32
+	wbBlock                int32
+	building               int32 // 1 + slot of the ioend under construction
+	plugged                int32 // number of ioends in plug
+	plug                   [8]int32
+
+	// completion
+	ioend   int32 // slot being completed
+	extent  int32 // file block up to which the unit is remapped
+	waitsIO int32 // commands of its own that this task waits for
+}
+
+// Config is what a Kernel is built from.
+type Config struct {
+	Design   Design
+	Device   nvme.Config
+	Workload *workloads.Workload
+	Faults   [crashsim.NumFaultKinds]bool
+	Interner *blk.Interner
+}
+
+// New formats a disk and returns a kernel that has mounted it. The design
+// must have passed Check.
+func New(c *Config) *Kernel {
+	k := &Kernel{
+		design:       c.Design,
+		limits:       newQueueLimits(&c.Device),
+		workload:     c.Workload,
+		faults:       c.Faults,
+		interner:     c.Interner,
+		blockSectors: int32(c.Design.Block / blk.SectorSize),
+	}
+	k.pageBlocks = max(1, pageSectors/k.blockSectors)
+	k.mkfs(&c.Device)
+	k.dev = nvme.New(c.Device, k.initial)
+	k.dev.EndIO = k.endIO
+	k.machine = crashsim.NewMachine(k, k.dev, stepTable[:])
+	k.dev.Now = k.machine.Steps
+	for _, name := range c.Workload.Tasks() {
+		t := &task{k: k}
+		for i := range c.Workload.Ops {
+			if c.Workload.Ops[i].Task == name {
+				t.ops = append(t.ops, int32(i+1))
+			}
+		}
+		t.Task = k.machine.AddTask(name, false, func(*crashsim.Task) { t.runOps() })
+		k.tasks = append(k.tasks, t)
+	}
+	k.worker = &task{k: k}
+	k.worker.Task = k.machine.AddTask("kworker", true, func(*crashsim.Task) { k.worker.runCompletions() })
+	k.flusher = &task{k: k}
+	k.flusher.Task = k.machine.AddTask("flusher", true, func(*crashsim.Task) { k.flusher.runFlusher() })
+	k.tasks = append(k.tasks, k.worker, k.flusher)
+	return k
+}
+
+// Machine returns the machine that runs the kernel.
+func (k *Kernel) Machine() *crashsim.Machine { return k.machine }
+
+// Device returns the disk.
+func (k *Kernel) Device() *nvme.Device { return k.dev }
+
+// Super returns the disk's layout.
+func (k *Kernel) Super() *ondisk.Super { return &k.super }
+
+// Initial returns what the disk holds before the run.
+func (k *Kernel) Initial() []blk.Handle { return k.initial }
+
+// Reset brings the kernel back to just after mount.
+func (k *Kernel) Reset() {
+	k.dev.Reset()
+	for _, t := range k.tasks {
+		t.f = frame{}
+	}
+	k.inode.reset(k)
+	k.cache.reset()
+	k.units = unitTable{}
+	k.alloc.reset()
+	k.log.reset()
+	k.ioends = ioendTable{}
+	k.reqs = requestTable{}
+	k.started = flusherWork{}
+	k.drained = 0
+}
+
+// Drain starts what the system does in its own time once all tasks ended: the
+// flusher writes back what is dirty, and the log worker forces the log.
+func (k *Kernel) Drain() bool {
+	if k.drained != 0 {
+		return false
+	}
+	k.drained = 1
+	k.started = flusherWork{queued: 1, all: 1}
+	return true
+}
+
+// runOps is a task of the workload: one system call after the other.
+func (t *task) runOps() {
+	k := t.k
+	for t.f.next = 0; int(t.f.next) < len(t.ops); t.f.next++ {
+		t.Step(stepSyscall)
+		n := t.ops[t.f.next]
+		op := &k.workload.Ops[n-1]
+		k.dev.Mark(blk.Call, n, 0)
+		var res workloads.Result
+		switch op.Kind {
+		case workloads.Pwrite:
+			res = t.bufferedWrite(op)
+		case workloads.Fsync, workloads.Fdatasync:
+			res = t.fsync()
+		default:
+			panic(fmt.Sprintf("engine: operation %v", op.Kind))
+		}
+		k.dev.Mark(blk.Return, n, int32(res))
+		// What is left in the frame is dead; states that differ in it are equal.
+		t.f = frame{next: t.f.next}
+	}
+}
+
+// op returns the operation that the task is in.
+func (t *task) op() *workloads.Op { return &t.k.workload.Ops[t.ops[t.f.next]-1] }
+
+// Kinds of waits; the argument is in the comment.
+const (
+	_             uint8 = iota
+	waitInodeLock       // -
+	waitInodeMap        // -: the lock of the extent maps
+	waitFolio           // page: until the folio there is not locked
+	waitWriteback       // page: until the folio there is not under writeback
+	waitUnitShut        // slot: until no write holds the unit open
+	waitUnitFree        // slot: until the unit is not being picked
+	waitFlusher         // -: until the flusher has work
+	waitIoend           // -: until an ioend can be completed
+	waitLogIdle         // -: until no log force is under way
+	waitIO              // task: until its own commands are done
+)
+
+// block waits. A task that has to wait sends off what it has plugged first,
+// as schedule does.
+func (t *task) block(kind uint8, arg int32) {
+	w := crashsim.Wait{Kind: kind, Arg: arg}
+	if t.k.Ready(w) {
+		return
+	}
+	t.flushPlug()
+	t.Block(w)
+}
+
+// Ready reports whether what a task waits for has happened.
+func (k *Kernel) Ready(w crashsim.Wait) bool {
+	switch w.Kind {
+	case waitInodeLock:
+		return k.inode.lockedBy == 0
+	case waitInodeMap:
+		return k.inode.mapLockedBy == 0
+	case waitFolio:
+		f := k.cache.folio(w.Arg)
+		return f == nil || f.lockedBy == 0
+	case waitWriteback:
+		f := k.cache.folio(w.Arg)
+		return f == nil || f.writeback == 0
+	case waitUnitShut:
+		return k.units.u[w.Arg].open == 0
+	case waitUnitFree:
+		return k.units.u[w.Arg].picked == 0
+	case waitFlusher:
+		return k.started.queued != 0
+	case waitIoend:
+		return k.nextDone() >= 0
+	case waitLogIdle:
+		return k.log.forcing == 0
+	case waitIO:
+		return k.tasks[w.Arg].f.waitsIO == 0
+	}
+	panic(fmt.Sprintf("engine: wait of kind %d", w.Kind))
+}

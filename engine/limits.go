@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"untorn/crashsim/nvme"
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
+
+// queueLimits are the atomic write limits of the block device, in sectors,
+// as nvme_update_atomic_write_disk_info and blk_atomic_writes_update_limits
+// derive them. All are 0 when the device has no support.
+type queueLimits struct {
+	maxTransfer int32 // largest command
+	hwMax       int32
+	unitMin     int32
+	unitMax     int32
+	boundary    int32
+	partition   int32 // start of the partition, for boundaries
+}
+
+func newQueueLimits(c *nvme.Config) queueLimits {
+	q := queueLimits{
+		maxTransfer: int32(c.MaxTransfer / blk.SectorSize),
+		partition:   int32(c.PartitionOffset / blk.SectorSize),
+	}
+	lba := int32(c.LBA / blk.SectorSize)
+	// A boundary offset other than 0 means no support at all.
+	if c.BoundaryOffset != 0 {
+		return q
+	}
+	q.hwMax = int32(c.NAWUPF / blk.SectorSize)
+	q.boundary = int32(c.Boundary / blk.SectorSize)
+	if q.boundary != 0 {
+		q.hwMax = min(q.hwMax, q.boundary)
+	}
+	q.unitMin = lba
+	q.unitMax = floorPow2(min(q.hwMax, q.maxTransfer))
+	// A partition that is not aligned loses support.
+	if align := max(q.unitMin, q.boundary); q.partition%align != 0 {
+		q.hwMax, q.unitMin, q.unitMax, q.boundary = 0, 0, 0, 0
+	}
+	return q
+}
+
+func floorPow2(v int32) int32 {
+	p := int32(1)
+	for p*2 <= v {
+		p *= 2
+	}
+	return p
+}
+
+// crossesBoundary reports whether a run of sectors of the partition crosses a
+// power-fail boundary.
+func (q *queueLimits) crossesBoundary(start blk.Sector, n int32) bool {
+	if q.boundary == 0 {
+		return false
+	}
+	start += q.partition
+	return start/q.boundary != (start+n-1)/q.boundary
+}
+
+// MaxUnit is the largest unit in bytes that the file system can remap in one
+// transaction chain: what log reservation leaves.
+const MaxUnit = 256 << 10
+
+// atomicLimits returns unit_min and unit_max in bytes of the file, as
+// xfs_get_atomic_write_min and _max report them.
+func (k *Kernel) atomicLimits() (unitMin, unitMax int64) {
+	unitMin = k.design.Block
+	if k.design.Writeback == WritebackAtomic {
+		unitMax = int64(k.limits.unitMax) * blk.SectorSize
+	} else {
+		unitMax = MaxUnit
+	}
+	if m := k.design.MaxAtomicWrite; m > 0 {
+		unitMax = min(unitMax, m)
+	}
+	if unitMax < unitMin {
+		return 0, 0
+	}
+	return unitMin, unitMax
+}
+
+// validateWrite is step 1 in the order of the kernel: the file system's check
+// of the size (xfs_file_write_iter), then generic_atomic_write_valid. The
+// check that 7.3 ends with, O_DIRECT only, is what these designs lift.
+func (k *Kernel) validateWrite(op *workloads.Op) workloads.Errno {
+	if !op.Atomic {
+		return 0
+	}
+	unitMin, unitMax := k.atomicLimits()
+	switch {
+	case unitMax == 0:
+		return workloads.EOPNOTSUPP
+	case op.Length < unitMin || op.Length > unitMax:
+		return workloads.EINVAL
+	case op.Length&(op.Length-1) != 0:
+		return workloads.EINVAL
+	case op.Offset%op.Length != 0:
+		return workloads.EINVAL
+	}
+	return 0
+}

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/internal/key"
+	"untorn/internal/ondisk"
+)
+
+// journal is the log. Transactions that committed gather in items, the CIL;
+// a force writes them as one checkpoint.
+type journal struct {
+	items   []ondisk.Item
+	writing int32        // items of the checkpoint being written
+	forcing int32        // 1 + task that forces the log
+	lsn     uint64       // of the last checkpoint
+	pos     int32        // sectors of the log area in use
+	payload []blk.Handle // of the record being written
+	sector  [blk.SectorSize]byte
+}
+
+func (j *journal) reset() {
+	j.items = j.items[:0]
+	j.writing, j.forcing, j.lsn, j.pos = 0, 0, 0, 0
+}
+
+func (j *journal) hash(h *key.Hasher) {
+	h.Word(uint64(j.writing) | uint64(j.forcing)<<16 | uint64(j.pos)<<32)
+	h.Word(j.lsn)
+	h.Int(len(j.items))
+	for i := range j.items {
+		it := &j.items[i]
+		h.Word(uint64(it.Kind) | uint64(it.ID)<<8)
+		h.Word(uint64(it.Ext.Off) | uint64(it.Ext.Block)<<32)
+		h.Word(uint64(it.Ext.Len) | uint64(it.Bytes)<<16)
+		h.Bool(it.Ext.Unwritten)
+	}
+}
+
+// add puts an item into the running transaction; blocks that continue the
+// item before become part of it.
+func (j *journal) add(it ondisk.Item) {
+	if n := len(j.items); n > int(j.writing) {
+		last := &j.items[n-1]
+		e := &last.Ext
+		if last.Kind == it.Kind && it.Kind != ondisk.Intent && e.Len > 0 && e.Unwritten == it.Ext.Unwritten &&
+			e.Block+e.Len == it.Ext.Block && (it.Kind != ondisk.Map || e.Off+e.Len == it.Ext.Off) {
+			e.Len += it.Ext.Len
+			return
+		}
+	}
+	j.items = append(j.items, it)
+}
+
+// logMapping logs a newly allocated block.
+func (k *Kernel) logMapping(file, disk int32, state blockState) {
+	if state == blockStaged {
+		k.log.add(ondisk.Item{Kind: ondisk.Stage, Ext: ondisk.Extent{Block: disk, Len: 1}})
+		return
+	}
+	k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: file, Block: disk, Len: 1, Unwritten: true}})
+}
+
+// logIntent logs that the blocks of an ioend will be remapped.
+func (k *Kernel) logIntent(id uint32, e *ioend) {
+	from := e.file / k.blockSectors
+	k.log.add(ondisk.Item{Kind: ondisk.Intent, ID: id, Ext: ondisk.Extent{
+		Off: from, Block: k.inode.cow[from].block(), Len: e.len / k.blockSectors}})
+}
+
+// logDone logs that an intent is finished.
+func (k *Kernel) logDone(id uint32) { k.log.add(ondisk.Item{Kind: ondisk.Done, ID: id}) }
+
+// logSize logs a size in sectors.
+func (k *Kernel) logSize(size int32) {
+	k.inode.diskSize = size
+	k.log.add(ondisk.Item{Kind: ondisk.Size, Bytes: int64(size) * sectorBytes})
+}
+
+// logForce makes every transaction that committed so far durable
+// (xfs_log_force, xlog_cil_push_work), step 37: the device is flushed, so that
+// data precedes the remap that points to it, then the record is written with
+// FUA. It reports false when there was nothing to write.
+func (t *task) logForce() bool {
+	k := t.k
+	t.block(waitLogIdle, 0)
+	if len(k.log.items) == 0 {
+		return false
+	}
+	j := &k.log
+	j.forcing = int32(t.ID()) + 1
+	j.writing = int32(len(j.items))
+	j.lsn++
+	k.alloc.freedAreWritten()
+
+	t.Step(stepLogFlush)
+	t.submitFlush()
+	t.block(waitIO, int32(t.ID()))
+
+	t.Step(stepLogWrite)
+	fua := k.dev.Config().FUA
+	t.submitCheckpoint(fua)
+	t.block(waitIO, int32(t.ID()))
+	if !fua {
+		t.Step(stepLogPostFlush)
+		t.submitFlush()
+		t.block(waitIO, int32(t.ID()))
+	}
+	j.items = j.items[:copy(j.items, j.items[j.writing:])]
+	j.writing, j.forcing = 0, 0
+	k.alloc.freedAreDurable()
+	return true
+}
+
+// submitCheckpoint encodes the checkpoint and sends it to the device.
+func (t *task) submitCheckpoint(fua bool) {
+	k := t.k
+	j := &k.log
+	n := ondisk.CheckpointSectors(int(j.writing), k.super.LBA)
+	if j.pos+n > k.super.Log.Len {
+		panic("engine: the log is full")
+	}
+	j.payload = j.payload[:0]
+	for i := range n {
+		ondisk.EncodeLogSector(&j.sector, j.lsn, i, n, j.items[:j.writing])
+		j.payload = append(j.payload, k.interner.Intern(j.sector[:]))
+	}
+	at := k.super.Log.Start + j.pos
+	for rest := j.payload; len(rest) > 0; {
+		m := min(len(rest), int(k.limits.maxTransfer))
+		t.submitWrite(at, rest[:m], fua)
+		rest, at = rest[m:], at+int32(m)
+	}
+	j.pos += n
+}
+
+// freedAreWritten notes that a checkpoint holds all that was freed so far.
+func (a *allocator) freedAreWritten() {
+	for b, s := range a.state {
+		if s == blockBusy {
+			a.state[b] = blockBusyIO
+		}
+	}
+}
+
+// freedAreDurable makes the blocks that the last checkpoint freed free.
+func (a *allocator) freedAreDurable() {
+	for b, s := range a.state {
+		if s == blockBusyIO {
+			a.state[b] = blockFree
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/internal/key"
+)
+
+const sectorBytes = blk.SectorSize
+
+// folio is one folio of the file's page cache: pages neighbouring pages with
+// one lock. dirtyBlocks and uptodateBlocks are its iomap_folio_state.
+type folio struct {
+	index    int32 // first page
+	pages    int32 // 0 when the slot is empty
+	lockedBy int32 // 1 + task
+	dirty    bool
+	// writeback counts the blocks under writeback, and one more while the
+	// folio is being mapped, so that it does not end early.
+	writeback int32
+
+	dirtyBlocks, uptodateBlocks uint64
+}
+
+// pageCache holds the folios by their first page, and the content by sector
+// of the file. What lies outside of folios is 0.
+type pageCache struct {
+	folios  []folio
+	head    []int32 // page to 1 + first page of the folio it is in
+	content []blk.Handle
+	sum     uint64 // of the content, kept by exclusive or
+}
+
+func (c *pageCache) init(k *Kernel) {
+	// A folio may reach past the last page of the file.
+	n := k.filePages + int32(k.design.FolioMax/PageSize)
+	c.folios = make([]folio, n)
+	c.head = make([]int32, n)
+	c.content = make([]blk.Handle, n*pageSectors)
+}
+
+func (c *pageCache) reset() {
+	clear(c.folios)
+	clear(c.head)
+	clear(c.content)
+	c.sum = 0
+}
+
+func (c *pageCache) hash(h *key.Hasher) {
+	h.Word(c.sum)
+	for i := range c.folios {
+		f := &c.folios[i]
+		if f.pages == 0 {
+			continue
+		}
+		w := uint64(f.index) | uint64(f.pages)<<12 | uint64(f.lockedBy)<<24 | uint64(f.writeback)<<32
+		if f.dirty {
+			w |= 1 << 63
+		}
+		h.Word(w)
+		h.Word(f.dirtyBlocks)
+		h.Word(f.uptodateBlocks)
+	}
+	h.Word(0)
+}
+
+// folio returns the folio that holds a page, nil if none does.
+func (c *pageCache) folio(page int32) *folio {
+	if h := c.head[page]; h != 0 {
+		return &c.folios[h-1]
+	}
+	return nil
+}
+
+// put sets the content of one sector of the cache.
+func (c *pageCache) put(s int32, h blk.Handle) {
+	if old := c.content[s]; old != h {
+		c.sum ^= key.Mix(uint64(s)+1, uint64(old)) ^ key.Mix(uint64(s)+1, uint64(h))
+		c.content[s] = h
+	}
+}
+
+// add makes a folio of n pages; none of them may be in the cache.
+func (c *pageCache) add(index, n int32) *folio {
+	f := &c.folios[index]
+	*f = folio{index: index, pages: n}
+	for p := index; p < index+n; p++ {
+		c.head[p] = index + 1
+	}
+	for s := index * pageSectors; s < (index+n)*pageSectors; s++ {
+		c.sum ^= key.Mix(uint64(s)+1, 0)
+	}
+	return f
+}
+
+// remove drops a folio and its content.
+func (c *pageCache) remove(f *folio) {
+	for s := f.index * pageSectors; s < (f.index+f.pages)*pageSectors; s++ {
+		c.put(s, blk.Zero)
+		c.sum ^= key.Mix(uint64(s)+1, 0)
+	}
+	for p := f.index; p < f.index+f.pages; p++ {
+		c.head[p] = 0
+	}
+	f.pages = 0
+}
+
+// end returns the first page after the folio.
+func (f *folio) end() int32 { return f.index + f.pages }
+
+// evictable reports whether reclaim may take the folio.
+func (f *folio) evictable() bool {
+	return f.pages > 0 && !f.dirty && f.dirtyBlocks == 0 && f.lockedBy == 0 && f.writeback == 0
+}
+
+// blockBits returns the bits of the file blocks [from, to) in the folio's state.
+func (k *Kernel) blockBits(f *folio, from, to int32) uint64 {
+	first := f.index * pageSectors / k.blockSectors
+	return (1<<uint(to-first) - 1) &^ (1<<uint(from-first) - 1)
+}
+
+// folioBlocks returns the file blocks [from, to) that the folio covers.
+func (k *Kernel) folioBlocks(f *folio) (from, to int32) {
+	return f.index * pageSectors / k.blockSectors, f.end() * pageSectors / k.blockSectors
+}
+
+// uptodate reports whether the whole folio has valid content.
+func (k *Kernel) uptodate(f *folio) bool {
+	from, to := k.folioBlocks(f)
+	return f.uptodateBlocks == k.blockBits(f, from, to)
+}
+
+// grabFolio finds the folio that holds a page or makes one of the largest
+// size that fits the rest of the write (iomap_get_folio, fgf_set_order). pos
+// and left are sectors.
+func (k *Kernel) grabFolio(pos, left int32) *folio {
+	page := pos / pageSectors
+	if f := k.cache.folio(page); f != nil {
+		return f
+	}
+	minPages, maxPages := int32(k.design.FolioMin/PageSize), int32(k.design.FolioMax/PageSize)
+	n := maxPages
+	for n > minPages && (page%n != 0 || n*pageSectors > left) {
+		n /= 2
+	}
+	index := page / n * n
+	for p := index; p < index+n; p++ {
+		if k.cache.head[p] != 0 {
+			// A smaller folio is in the way: folios never shrink below the minimum.
+			return k.cache.add(page/minPages*minPages, minPages)
+		}
+	}
+	return k.cache.add(index, n)
+}

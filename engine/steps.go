@@ -1,0 +1,114 @@
+package engine
+
+import "untorn/crashsim"
+
+// Labels of the steps, in the order of the step list. Each call of Step has a
+// label of its own; labels that share a number are places of the same step.
+const (
+	stepSyscall crashsim.Step = iota
+	stepValidate
+	stepInodeLock
+	stepWriteChecks
+	stepPin
+	stepMap
+	stepThrottle
+	stepFaultIn
+	stepSignal
+	stepGetFolio
+	stepStablePages
+	stepMapValid
+	stepReadModify
+	stepCopy
+	stepCopyEnd
+	stepTag
+	stepUnlockFolio
+	stepRetry
+	stepNextFolio
+	stepUnlockInode
+	stepWritebackBegin
+	stepWritebackSync
+	stepPickFolios
+	stepClearDirty
+	stepEOF
+	stepStartWriteback
+	stepMapBlocks
+	stepChoose
+	stepAddIoend
+	stepUnlockPicked
+	stepSubmitFull
+	stepSubmit
+	stepBlockLayer
+	stepIoendWork
+	stepIoendError
+	stepRemap
+	stepRemapExtent
+	stepRemapIoend
+	stepConvert
+	stepSize
+	stepEndWriteback
+	stepLogFlush
+	stepLogWrite
+	stepLogPostFlush
+	stepFsync
+	stepDeviceFlush
+	stepFsyncReturn
+	stepRecoverRead
+	stepRecoverHome
+	stepRecoverFlush
+	numSteps
+)
+
+// stepTable describes each label: the number of the step list and a name that
+// is unique, since tapes are keyed by it.
+var stepTable = [numSteps]crashsim.StepInfo{
+	stepSyscall:        {Num: "0", Name: "enter system call"},
+	stepValidate:       {Num: "1", Name: "validate"},
+	stepInodeLock:      {Num: "2", Name: "lock inode"},
+	stepWriteChecks:    {Num: "3", Name: "write checks"},
+	stepPin:            {Num: "4", Name: "pin user pages"},
+	stepMap:            {Num: "5", Name: "map and reserve"},
+	stepThrottle:       {Num: "6", Name: "throttle on dirty pages"},
+	stepFaultIn:        {Num: "7", Name: "fault user pages in"},
+	stepSignal:         {Num: "8", Name: "check for fatal signal"},
+	stepGetFolio:       {Num: "9", Name: "get and lock folio"},
+	stepStablePages:    {Num: "9", Name: "wait for stable pages"},
+	stepMapValid:       {Num: "10", Name: "check mapping"},
+	stepReadModify:     {Num: "11", Name: "read-modify-write"},
+	stepCopy:           {Num: "12", Name: "copy"},
+	stepCopyEnd:        {Num: "13", Name: "end of copy"},
+	stepTag:            {Num: "14", Name: "tag atomic range"},
+	stepUnlockFolio:    {Num: "15", Name: "size and unlock folio"},
+	stepRetry:          {Num: "16", Name: "retry rejected copy"},
+	stepNextFolio:      {Num: "17", Name: "next folio"},
+	stepUnlockInode:    {Num: "18", Name: "unlock inode"},
+	stepWritebackBegin: {Num: "20", Name: "begin writeback"},
+	stepWritebackSync:  {Num: "20", Name: "begin sync writeback"},
+	stepPickFolios:     {Num: "21", Name: "pick folios"},
+	stepClearDirty:     {Num: "22", Name: "clear dirty"},
+	stepEOF:            {Num: "23", Name: "zero at EOF"},
+	stepStartWriteback: {Num: "24", Name: "mark writeback"},
+	stepMapBlocks:      {Num: "25", Name: "map blocks"},
+	stepChoose:         {Num: "26", Name: "choose in place or CoW"},
+	stepAddIoend:       {Num: "27", Name: "add to ioend"},
+	stepUnlockPicked:   {Num: "28", Name: "unlock folio under writeback"},
+	stepSubmitFull:     {Num: "29", Name: "submit bio at discontiguity"},
+	stepSubmit:         {Num: "29", Name: "submit bio"},
+	stepBlockLayer:     {Num: "30", Name: "split, merge, dispatch"},
+	stepIoendWork:      {Num: "32", Name: "complete ioend"},
+	stepIoendError:     {Num: "33", Name: "ioend error"},
+	stepRemap:          {Num: "34", Name: "log remap intents"},
+	stepRemapExtent:    {Num: "34", Name: "remap extent"},
+	stepRemapIoend:     {Num: "34", Name: "remap ioend"},
+	stepConvert:        {Num: "34", Name: "convert unwritten"},
+	stepSize:           {Num: "35", Name: "log size"},
+	stepEndWriteback:   {Num: "36", Name: "end writeback"},
+	stepLogFlush:       {Num: "37", Name: "log force: flush"},
+	stepLogWrite:       {Num: "37", Name: "log force: write"},
+	stepLogPostFlush:   {Num: "37", Name: "log force: flush after write"},
+	stepFsync:          {Num: "38", Name: "fsync: force log"},
+	stepDeviceFlush:    {Num: "38", Name: "fsync: flush device"},
+	stepFsyncReturn:    {Num: "38", Name: "fsync: report"},
+	stepRecoverRead:    {Num: "R1", Name: "recovery: read log"},
+	stepRecoverHome:    {Num: "R2", Name: "recovery: write inode"},
+	stepRecoverFlush:   {Num: "R3", Name: "recovery: flush"},
+}

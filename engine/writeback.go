@@ -1,0 +1,308 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+)
+
+// runFlusher is the flusher: background writeback when asked to, and in the
+// end the log worker.
+func (t *task) runFlusher() {
+	k := t.k
+	for {
+		t.block(waitFlusher, 0)
+		t.Step(stepWritebackBegin)
+		t.writepages(k.started.from, k.filePages, false)
+		if k.started.all != 0 {
+			t.waitWriteback()
+			t.logForce()
+		}
+		k.started = flusherWork{}
+		t.f = frame{}
+	}
+}
+
+// writepages writes back the dirty folios of a range of pages
+// (iomap_writepages), steps 21 to 30. sync is data integrity writeback: it
+// waits for what background writeback skips.
+func (t *task) writepages(from, to int32, sync bool) {
+	k, f := t.k, &t.f
+	f.wbIndex, f.wbEnd, f.wbSync = from, to, 0
+	if sync {
+		f.wbSync = 1
+	}
+	for {
+		t.Step(stepPickFolios)
+		if !t.pickFolios() {
+			break
+		}
+		for f.wbPage = f.pickFrom; f.wbPage < f.pickTo; f.wbPage = f.wbNext {
+			f.wbNext = f.wbPage + 1
+			if fo := k.cache.folio(f.wbPage); fo != nil {
+				f.wbNext = fo.end()
+				t.writeFolio(fo)
+			}
+		}
+		k.unpick(f.pickFrom, f.pickTo)
+		f.wbIndex = f.pickTo
+	}
+	t.Step(stepSubmit)
+	t.submitIoend()
+	t.Step(stepBlockLayer)
+	t.flushPlug()
+	t.f = frame{next: f.next}
+}
+
+// obstacle is why a selection has to wait or be skipped.
+type obstacle struct {
+	kind uint8
+	arg  int32
+	skip bool // background writeback skips it
+}
+
+// pickFolios is step 21: it locks the next dirty folio together with every
+// folio of the units in it, and of the units in those, or with none of them.
+// It reports false when nothing is left to do.
+func (t *task) pickFolios() bool {
+	k, f := t.k, &t.f
+	for f.wbIndex < f.wbEnd {
+		fo := k.cache.folio(f.wbIndex)
+		if fo == nil || !fo.dirty && fo.writeback == 0 {
+			f.wbIndex++
+			continue
+		}
+		f.pickFrom, f.pickTo = k.widen(fo.index, fo.end())
+		if !k.anyDirty(f.pickFrom, f.pickTo) {
+			f.wbIndex = f.pickTo
+			continue
+		}
+		switch o := k.pickObstacle(f.pickFrom, f.pickTo); {
+		case o.kind == 0:
+			t.lockPicked()
+			return true
+		case o.skip && f.wbSync == 0:
+			f.wbIndex = f.pickTo
+		default:
+			// What was built so far must not wait for whom this waits for.
+			t.submitIoend()
+			t.block(o.kind, o.arg)
+		}
+	}
+	return false
+}
+
+// widen grows a range of pages until it holds whole folios and whole units.
+func (k *Kernel) widen(from, to int32) (int32, int32) {
+	for {
+		a, b := from, to
+		if fo := k.cache.folio(from); fo != nil {
+			from = fo.index
+		}
+		if fo := k.cache.folio(to - 1); fo != nil {
+			to = fo.end()
+		}
+		for i := range k.units.u {
+			x := &k.units.u[i]
+			if !x.live() {
+				continue
+			}
+			first := x.from * k.blockSectors / pageSectors
+			last := (x.to*k.blockSectors + pageSectors - 1) / pageSectors
+			if first < to && from < last {
+				from, to = min(from, first), max(to, last)
+			}
+		}
+		if a == from && b == to {
+			return from, to
+		}
+	}
+}
+
+// eachFolio calls fn for the folios of a range of pages until it returns false.
+func (k *Kernel) eachFolio(from, to int32, fn func(*folio) bool) {
+	for p := from; p < to; {
+		fo := k.cache.folio(p)
+		if fo == nil {
+			p++
+			continue
+		}
+		if !fn(fo) {
+			return
+		}
+		p = fo.end()
+	}
+}
+
+func (k *Kernel) anyDirty(from, to int32) (dirty bool) {
+	k.eachFolio(from, to, func(fo *folio) bool {
+		dirty = fo.dirty
+		return !dirty
+	})
+	return dirty
+}
+
+// pickObstacle says what keeps a selection from being written now.
+func (k *Kernel) pickObstacle(from, to int32) (o obstacle) {
+	for i := range k.units.u {
+		x := &k.units.u[i]
+		first := x.from * k.blockSectors / pageSectors
+		if x.live() && x.open > 0 && first >= from && first < to {
+			return obstacle{waitUnitShut, int32(i), true}
+		}
+	}
+	k.eachFolio(from, to, func(fo *folio) bool {
+		switch {
+		case fo.lockedBy != 0:
+			o = obstacle{waitFolio, fo.index, false}
+		case fo.writeback > 0:
+			o = obstacle{waitWriteback, fo.index, true}
+		}
+		return o.kind == 0
+	})
+	return o
+}
+
+// lockPicked locks the selection and marks its units as picked.
+func (t *task) lockPicked() {
+	k, f := t.k, &t.f
+	k.eachFolio(f.pickFrom, f.pickTo, func(fo *folio) bool {
+		fo.lockedBy = int32(t.ID()) + 1
+		return true
+	})
+	for i := range k.units.u {
+		x := &k.units.u[i]
+		first := x.from * k.blockSectors / pageSectors
+		if x.live() && first >= f.pickFrom && first < f.pickTo {
+			x.picked = 1
+		}
+	}
+}
+
+// unpick ends the selection: the folios of its units are under writeback now,
+// and what the units guarded has gone out.
+func (k *Kernel) unpick(from, to int32) {
+	for i := range k.units.u {
+		x := &k.units.u[i]
+		if x.picked != 0 {
+			first := x.from * k.blockSectors / pageSectors
+			if first >= from && first < to {
+				x.picked, x.tagged = 0, 0
+				x.release()
+			}
+		}
+	}
+}
+
+// writeFolio writes one locked folio (iomap_writeback_folio), steps 22 to 28.
+func (t *task) writeFolio(fo *folio) {
+	k, f := t.k, &t.f
+	if !fo.dirty {
+		fo.lockedBy = 0
+		return
+	}
+	t.Step(stepClearDirty)
+	fo.dirty = false
+	t.Step(stepEOF)
+	for s := max(k.inode.size, fo.index*pageSectors); s < fo.end()*pageSectors; s++ {
+		k.cache.put(s, blk.Zero)
+	}
+	t.Step(stepStartWriteback)
+	fo.writeback = 1
+	t.Step(stepMapBlocks)
+	t.block(waitInodeMap, 0)
+	_, last := k.folioBlocks(fo)
+	for f.wbBlock, _ = k.folioBlocks(fo); f.wbBlock < last; f.wbBlock++ {
+		bit := k.blockBits(fo, f.wbBlock, f.wbBlock+1)
+		if fo.dirtyBlocks&bit == 0 {
+			continue
+		}
+		fo.dirtyBlocks &^= bit
+		if f.wbBlock*k.blockSectors < k.inode.size {
+			t.writeBlock(fo)
+		}
+	}
+	t.Step(stepUnlockPicked)
+	fo.lockedBy = 0
+	fo.writeback--
+}
+
+// writeBlock sends one dirty block to its place on the disk: steps 25 to 27.
+func (t *task) writeBlock(fo *folio) {
+	k, f := t.k, &t.f
+	slot := k.units.find(f.wbBlock)
+	place := int32(placeInPlace)
+	switch {
+	case slot >= 0:
+		if k.units.u[slot].place == 0 {
+			t.Step(stepChoose)
+			k.units.u[slot].place = k.choose(&k.units.u[slot])
+		}
+		place = k.units.u[slot].place
+	case k.usesCow():
+		place = placeCow
+	}
+	disk, unwritten := t.allocate(slot, place)
+	t.Step(stepAddIoend)
+	fo.writeback++
+	t.addToIoend(disk, slot, place, unwritten)
+}
+
+// choose is step 26: in place as one atomic bio, or forced CoW.
+func (k *Kernel) choose(x *unit) int32 {
+	switch k.design.Writeback {
+	case WritebackAtomic:
+		return placeInPlace
+	case WritebackCowOrAtomic:
+		if k.inPlace(x.from, x.to) {
+			return placeInPlace
+		}
+	}
+	return placeCow
+}
+
+// allocate returns the disk block that the present block goes to, and makes
+// sure that there is one (xfs_bmapi_convert_delalloc). A unit that goes to
+// new blocks gets all of them at once.
+func (t *task) allocate(slot, place int32) (disk int32, unwritten bool) {
+	k, f := t.k, &t.f
+	fork := k.inode.data
+	state := blockUsed
+	if place == placeCow {
+		fork, state = k.inode.cow, blockStaged
+	}
+	for !fork[f.wbBlock].real() {
+		from, to := f.wbBlock, f.wbBlock+1
+		if slot >= 0 {
+			from, to = k.units.u[slot].from, k.units.u[slot].to
+		}
+		for from < to && fork[from].real() {
+			from++
+		}
+		for slot < 0 && int(to) < len(fork) && fork[to] == delalloc {
+			to++
+		}
+		b, n := k.alloc.run(to-from, to-from)
+		if n == 0 {
+			// What transactions freed is free once they are durable.
+			t.logForce()
+			continue
+		}
+		k.mapNew(fork, from, from+n, b, state)
+	}
+	e := fork[f.wbBlock]
+	return e.block(), e.unwritten()
+}
+
+// mapNew maps file blocks to newly allocated disk blocks and logs it: as
+// staged extents of the COW fork, or as unwritten ones of the data fork.
+func (k *Kernel) mapNew(fork []forkEntry, from, to, disk int32, state blockState) {
+	for b := from; b < to; b++ {
+		if fork[b].real() {
+			continue
+		}
+		d := disk + b - from
+		fork[b] = mapped(d, state == blockUsed)
+		k.alloc.set(d, state)
+		k.logMapping(b, d, state)
+	}
+	k.forksChanged()
+}
