@@ -126,6 +126,10 @@ func (in *Interner) Intern(b []byte) Handle {
 // Bytes returns the bytes of a metadata sector. They must not be changed.
 func (in *Interner) Bytes(h Handle) []byte { return in.sectors[h&^metaBit][:] }
 
+// Index returns the number of a metadata sector, from 0 in the order of
+// interning.
+func (in *Interner) Index(h Handle) int { return int(h &^ metaBit) }
+
 // Content returns a word that names the content of any handle, the same in
 // every process.
 func (in *Interner) Content(h Handle) uint64 {

@@ -49,6 +49,19 @@ func sealed(b []byte, magic uint32) bool {
 	return sum == want
 }
 
+// SectorIndex returns which sector of its record b is: 0 for the first sector
+// of an inode or of a checkpoint, for the superblock, and for a sector that is
+// none of these.
+func SectorIndex(b []byte) int32 {
+	switch {
+	case sealed(b, inodeMagic):
+		return int32(le.Uint32(b[24:]))
+	case sealed(b, logMagic):
+		return int32(le.Uint32(b[16:]))
+	}
+	return 0
+}
+
 // Super is the superblock: where everything is. Positions and lengths are
 // sectors.
 type Super struct {

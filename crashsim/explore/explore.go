@@ -1,0 +1,128 @@
+// Package explore walks the space of schedules of a machine: every answer to
+// every choice within a budget, cheapest first, on all cores, with equal
+// counts whatever the number of workers and whether or not states already
+// explored are explored again.
+package explore
+
+import (
+	"untorn/crashsim"
+	"untorn/internal/count"
+)
+
+// Slots is the number of counts in a Tally; what each means is up to the Program.
+const Slots = 40
+
+// Classes is the number of kinds of finding a Program may report.
+const Classes = 8
+
+// Never is the step of a finding that was not made.
+const Never = ^uint32(0)
+
+// Tally is what the Program counted over some part of the space: sums over
+// schedules, and for each class of finding the fewest steps after which it
+// was seen, counted from the start of the run.
+type Tally struct {
+	Counts [Slots]count.Count
+	First  [Classes]uint32
+}
+
+// Program is one instance of a machine under exploration and of the judge
+// that looks at what it leaves. Each worker has its own, and all of them
+// behave alike: equal answers lead to equal states, of equal keys.
+type Program interface {
+	// Run executes one schedule.
+	Run(c crashsim.Chooser, b crashsim.Budget) crashsim.Outcome
+	// Machine returns the machine that Run uses.
+	Machine() *crashsim.Machine
+	// Judge turns the judging of cuts and the counting of faults on or off.
+	// It is off while a prefix that was judged before is run again, and
+	// comes on before the answer that leaves the prefix is carried out.
+	Judge(on bool)
+	// Take adds what was counted since the last Take to t (First: the
+	// minimum of both) and forgets it. It is called at points and after Run.
+	// What is counted between two points is a function of the state at the
+	// first, apart from the number of steps that First starts with.
+	Take(t *Tally)
+	// Close ends the instance.
+	Close()
+}
+
+// Config bounds an exploration.
+type Config struct {
+	Bound   crashsim.Budget // Total is Faults + Preemptions
+	Workers int             // at least 1
+	NoCache bool            // explore known states again: the check mode
+	// CacheBytes caps the memory of known states, for all workers together.
+	CacheBytes int64
+	// StopAt ends the deepening after the first level at which a finding of
+	// this class, or of a class with a lower number, was made; -1 for never.
+	// A schedule that is stuck ends it as well, whatever StopAt is.
+	StopAt int
+	// Progress, when set, is called now and then with what was done so far,
+	// from a goroutine of its own, never twice at the same time and not after
+	// Run has returned.
+	Progress func(Progress)
+}
+
+// Progress is how far an exploration is.
+type Progress struct {
+	Level    int // the budget being explored
+	Levels   int // the last one
+	Executed uint64
+	Done     int // branches of the root that are done, of Branches
+	Branches int
+}
+
+// Finding is the cheapest way to one class of finding: the schedule with the
+// fewest faults and preemptions, then the fewest steps, then the first in the
+// order of the options.
+type Finding struct {
+	Class       int
+	Steps       int
+	Faults      int
+	Preemptions int
+	// Choices has an answer for every call of Choose, points with a single
+	// option included, up to the last answer before the finding that is not
+	// the default. Defaults follow; Replay plays them.
+	Choices []int
+}
+
+// Result is what an exploration found.
+type Result struct {
+	Level     int  // the last level that was finished, faults plus preemptions; -1 for none
+	Exhausted bool // the whole bound was explored
+	Partial   bool // it was ended early by its context
+	// Schedules and Tally are those of the last finished level, which
+	// contains the levels below it. When not even level 0 was finished, they
+	// are sums over what was.
+	Schedules count.Count
+	Tally     Tally
+	// Findings is by class, for each class that was found. One that was made
+	// in a level that the context cut off is real, but cheaper ones may exist.
+	Findings []Finding
+	// Stuck is the cheapest schedule that did not end, if there is one, in
+	// the order of Finding. A Cycle ends where the state came back.
+	Stuck        *crashsim.Outcome
+	StuckChoices []int
+
+	// What this run did; it depends on workers and cache.
+	Executed  uint64 // schedules executed, whole or in part
+	Steps     uint64
+	CacheHits uint64
+	CacheFull bool
+}
+
+// Replay returns a Chooser that gives the answers of a Finding, then
+// defaults. It is for one run.
+func Replay(choices []int) crashsim.Chooser { return &replayer{rest: choices} }
+
+type replayer struct{ rest []int }
+
+func (r *replayer) Choose(*crashsim.Point) int {
+	if len(r.rest) == 0 {
+		return 0
+	}
+	c := r.rest[0]
+	r.rest = r.rest[1:]
+	return c
+}

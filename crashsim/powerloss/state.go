@@ -1,0 +1,445 @@
+package powerloss
+
+import (
+	"fmt"
+	"slices"
+
+	"untorn/internal/blk"
+	"untorn/internal/key"
+)
+
+// phase is how far the device got with a command.
+type phase uint8
+
+const (
+	_        phase = iota
+	inflight       // not answered
+	acked          // answered, in the volatile cache
+	failed         // answered with an error: its pieces may be there or not, and no FLUSH tells
+	hardened       // on the medium, and open only in its order or in what the device read
+)
+
+// An alteration is another content that the device may have read for one LBA.
+type alteration struct {
+	lba     int32
+	content []blk.Handle // one LBA
+}
+
+// command is a write that has LBAs whose content is open.
+type command struct {
+	id      int32
+	rng     blk.Range
+	payload []blk.Handle
+	phase   phase
+	fua     bool
+	atomic  bool   // one piece
+	whole   bool   // applies as a whole against others
+	sub     uint32 // when it was submitted
+	done    uint32 // when it was answered, 0 if it was not
+	live    []uint64
+	nlive   int32
+	alts    []alteration // in the order in which they were made
+
+	overlaps bool   // some other open command covered one of its LBAs
+	stale    bool   // sum has to be computed again
+	sum      uint64 // fingerprint of range, payload, alterations and live LBAs
+}
+
+// flush is a FLUSH in flight.
+type flush struct {
+	id  int32
+	sub uint32
+}
+
+// change is a change of the medium that is not in the fingerprint yet.
+type change struct {
+	sector   blk.Sector
+	old, new blk.Handle
+}
+
+// State is what a device holds as far as loss of power is concerned: the
+// medium, and the commands of which some LBA is open. It is used by one
+// goroutine at a time.
+type State struct {
+	rules   Rules
+	initial []blk.Handle
+	base    []blk.Handle
+	cmds    []*command // in the order of submission
+	pool    []*command
+	flushes []flush
+	now     uint32
+
+	changes    []change
+	sum        uint64 // of the medium, without changes
+	initialSum uint64
+	summed     bool // initialSum is known
+
+	enum enumeration
+}
+
+// New returns the state of a device that holds initial, one handle a sector.
+// The slice is kept and not changed.
+func New(rules Rules, initial []blk.Handle) *State {
+	if rules.LBA == 0 {
+		rules.LBA = 1
+	}
+	s := &State{rules: rules, initial: initial, base: slices.Clone(initial)}
+	s.enum.s = s
+	return s
+}
+
+// Reset goes back to the initial content with no command outstanding.
+func (s *State) Reset() {
+	copy(s.base, s.initial)
+	s.pool = append(s.pool, s.cmds...)
+	s.cmds, s.flushes, s.changes = s.cmds[:0], s.flushes[:0], s.changes[:0]
+	s.now = 0
+	s.sum = s.initialSum
+}
+
+// Apply follows one event of the block log; marks are ignored. The payload of
+// a write must stay as it is while the command is open. An event that no
+// device can cause, such as a write that is not a run of whole LBAs, panics.
+func (s *State) Apply(e *blk.Event) {
+	switch e.Kind {
+	case blk.SubmitWrite:
+		s.submit(e)
+	case blk.SubmitFlush:
+		s.now++
+		s.flushes = append(s.flushes, flush{e.Cmd, s.now})
+	case blk.Alter:
+		s.alter(e)
+	case blk.Complete:
+		s.complete(e)
+	case blk.Pin:
+		s.pin(e)
+	}
+}
+
+func (s *State) submit(e *blk.Event) {
+	if e.Range.Start%s.rules.LBA != 0 || e.Range.Len%s.rules.LBA != 0 || e.Range.Len <= 0 ||
+		int(e.Range.End()) > len(s.base) || len(e.Payload) != int(e.Range.Len) {
+		panic(fmt.Sprintf("powerloss: %v is no write of whole LBAs", e))
+	}
+	var c *command
+	if n := len(s.pool); n > 0 {
+		c, s.pool = s.pool[n-1], s.pool[:n-1]
+	} else {
+		c = new(command)
+	}
+	s.now++
+	nlba := e.Range.Len / s.rules.LBA
+	*c = command{id: e.Cmd, rng: e.Range, payload: e.Payload, phase: inflight, fua: e.FUA, sub: s.now,
+		atomic: s.rules.atomic(e.Range), whole: s.rules.whole(e.Range),
+		live: c.live[:0], nlive: nlba, alts: c.alts[:0], stale: true}
+	for n := nlba; n > 0; n -= 64 {
+		c.live = append(c.live, ^uint64(0)>>max(0, 64-n))
+	}
+	for _, d := range s.cmds {
+		if d.rng.Overlaps(c.rng) {
+			c.overlaps, d.overlaps = true, true
+		}
+	}
+	s.cmds = append(s.cmds, c)
+}
+
+func (s *State) find(id int32) *command {
+	for _, c := range s.cmds {
+		if c.id == id {
+			return c
+		}
+	}
+	return nil
+}
+
+func (s *State) alter(e *blk.Event) {
+	c := s.find(e.Cmd)
+	if c == nil || c.phase != inflight {
+		return
+	}
+	lba := s.rules.LBA
+	for l := e.Range.Start / lba; l*lba < e.Range.End(); l++ {
+		if !c.covers(l, lba) {
+			continue
+		}
+		content := slices.Clone(c.newest(l, lba))
+		for i := range content {
+			if sec := l*lba + int32(i); e.Range.Contains(sec) {
+				content[i] = e.Payload[sec-e.Range.Start]
+			}
+		}
+		if !slices.Equal(content, c.newest(l, lba)) {
+			c.alts = append(c.alts, alteration{l, content})
+			c.stale = true
+		}
+	}
+}
+
+func (s *State) complete(e *blk.Event) {
+	s.now++
+	for i, f := range s.flushes {
+		if f.id == e.Cmd {
+			s.flushes = slices.Delete(s.flushes, i, i+1)
+			if e.Result == 0 && !s.rules.FlushLies {
+				s.harden(func(c *command) bool { return c.phase == acked && c.done < f.sub })
+			}
+			return
+		}
+	}
+	c := s.find(e.Cmd)
+	if c == nil || c.phase != inflight {
+		panic(fmt.Sprintf("powerloss: %v was not outstanding", e))
+	}
+	c.done = s.now
+	if e.Result < 0 {
+		c.phase = failed
+		return
+	}
+	c.phase = acked
+	if c.fua || s.rules.Protected {
+		s.harden(func(d *command) bool { return d == c })
+	}
+}
+
+// harden puts the chosen commands on the medium and closes what that decides.
+func (s *State) harden(chosen func(*command) bool) {
+	for _, c := range s.cmds {
+		if chosen(c) {
+			c.phase = hardened
+		}
+	}
+	for _, c := range s.cmds {
+		if c.phase == hardened {
+			s.settle(c)
+		}
+	}
+	s.sweep()
+}
+
+// settle closes, on each LBA that c covers, what c decides: commands ordered
+// before it no longer show, and c itself becomes the medium unless a command
+// that is not ordered after it, or what the device read, is open.
+func (s *State) settle(c *command) {
+	lba := s.rules.LBA
+	for l := c.rng.Start / lba; l*lba < c.rng.End(); l++ {
+		if !c.covers(l, lba) {
+			continue
+		}
+		open := c.altered(l)
+		if c.overlaps {
+			for _, d := range s.cmds {
+				switch {
+				case d == c || !d.covers(l, lba):
+				case before(d, c):
+					d.drop(l, lba)
+				case !before(c, d):
+					open = true
+				}
+			}
+		}
+		if !open {
+			s.store(l*lba, c.at(l, lba))
+			c.drop(l, lba)
+		}
+	}
+}
+
+// sweep forgets commands of which nothing is open.
+func (s *State) sweep() {
+	kept := s.cmds[:0]
+	for _, c := range s.cmds {
+		if c.nlive > 0 || c.phase == inflight {
+			kept = append(kept, c)
+		} else {
+			s.pool = append(s.pool, c)
+		}
+	}
+	s.cmds = kept
+}
+
+func (s *State) store(at blk.Sector, content []blk.Handle) {
+	for i, h := range content {
+		sec := at + int32(i)
+		if old := s.base[sec]; old != h {
+			s.changes = append(s.changes, change{sec, old, h})
+			s.base[sec] = h
+		}
+	}
+}
+
+// pin removes, on the LBAs of a read, what the device cannot have read into
+// the command that shows there, given what it returned.
+func (s *State) pin(e *blk.Event) {
+	lba := s.rules.LBA
+	for l := e.Range.Start / lba; l*lba < e.Range.End(); l++ {
+		c := s.top(l)
+		if c == nil || !c.altered(l) {
+			continue
+		}
+		matches := func(content []blk.Handle) bool {
+			for i, h := range content {
+				if sec := l*lba + int32(i); e.Range.Contains(sec) && e.Payload[sec-e.Range.Start] != h {
+					return false
+				}
+			}
+			return true
+		}
+		own := c.at(l, lba)
+		match := own
+		if !matches(own) {
+			match = nil
+			for _, a := range c.alts {
+				if a.lba == l && matches(a.content) {
+					match = a.content
+				}
+			}
+		}
+		if match == nil {
+			panic(fmt.Sprintf("powerloss: %v returned what cmd%d never carried", e, c.id))
+		}
+		if &match[0] != &own[0] {
+			c.payload = slices.Clone(c.payload)
+			copy(c.at(l, lba), match)
+		}
+		c.alts = slices.DeleteFunc(c.alts, func(a alteration) bool { return a.lba == l })
+		c.stale = true
+	}
+	s.harden(func(*command) bool { return false })
+}
+
+// top returns the command whose content a read of an LBA returns, nil for
+// none: the one that was acknowledged last.
+func (s *State) top(l int32) *command {
+	var top *command
+	for _, c := range s.cmds {
+		if (c.phase == acked || c.phase == hardened) && c.covers(l, s.rules.LBA) && (top == nil || c.done > top.done) {
+			top = c
+		}
+	}
+	return top
+}
+
+// Contents returns what a read of the device returns for a sector now: what
+// was acknowledged last; where the device may have read one of several
+// contents, the newest. What a failed write carried is not returned.
+func (s *State) Contents(sec blk.Sector) blk.Handle {
+	l := sec / s.rules.LBA
+	if c := s.top(l); c != nil {
+		return c.newest(l, s.rules.LBA)[sec%s.rules.LBA]
+	}
+	return s.base[sec]
+}
+
+// Open returns the number of commands of which something is open.
+func (s *State) Open() int { return len(s.cmds) }
+
+// Hash folds everything that decides which images power loss may leave, now
+// and after any further events. content returns a word that names what a
+// handle stands for; it must be the same function in every call.
+func (s *State) Hash(h *key.Hasher, content func(blk.Handle) uint64) {
+	if !s.summed {
+		for i, x := range s.initial {
+			s.initialSum += key.Mix(uint64(i), content(x))
+		}
+		s.summed = true
+		s.sum += s.initialSum
+	}
+	for _, c := range s.changes {
+		s.sum += key.Mix(uint64(c.sector), content(c.new)) - key.Mix(uint64(c.sector), content(c.old))
+	}
+	s.changes = s.changes[:0]
+	h.Word(s.sum)
+	h.Word(uint64(len(s.cmds))<<32 | uint64(len(s.flushes)))
+	for i, c := range s.cmds {
+		if c.stale {
+			c.fingerprint(content, s.rules.LBA)
+		}
+		h.Word(c.sum ^ uint64(c.phase))
+		if c.overlaps {
+			for j, d := range s.cmds[:i] {
+				if d.overlaps && d.rng.Overlaps(c.rng) {
+					// Who was answered first decides what a read returns.
+					h.Word(uint64(i)<<32 | uint64(j)<<2 | bit(before(d, c))<<1 | bit(d.done < c.done))
+				}
+			}
+		}
+	}
+	for _, f := range s.flushes {
+		for _, c := range s.cmds {
+			h.Word(bit(c.done != 0 && c.done < f.sub))
+		}
+	}
+}
+
+func bit(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// before reports whether a applies before b: it was answered by the time b
+// was submitted.
+func before(a, b *command) bool { return a.done != 0 && a.done < b.sub }
+
+// covers reports whether LBA l of the command is open.
+func (c *command) covers(l, lba int32) bool {
+	i := l - c.rng.Start/lba
+	return l*lba >= c.rng.Start && l*lba < c.rng.End() && c.live[i/64]>>(i%64)&1 != 0
+}
+
+func (c *command) drop(l, lba int32) {
+	i := l - c.rng.Start/lba
+	c.live[i/64] &^= 1 << (i % 64)
+	c.nlive--
+	c.stale = true
+	c.alts = slices.DeleteFunc(c.alts, func(a alteration) bool { return a.lba == l })
+}
+
+// at returns what the write carried for an LBA.
+func (c *command) at(l, lba int32) []blk.Handle {
+	i := l*lba - c.rng.Start
+	return c.payload[i : i+lba]
+}
+
+// newest returns the last content that the device may have read for an LBA.
+func (c *command) newest(l, lba int32) []blk.Handle {
+	for i := len(c.alts) - 1; i >= 0; i-- {
+		if c.alts[i].lba == l {
+			return c.alts[i].content
+		}
+	}
+	return c.at(l, lba)
+}
+
+func (c *command) altered(l int32) bool {
+	for i := range c.alts {
+		if c.alts[i].lba == l {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *command) fingerprint(content func(blk.Handle) uint64, lba int32) {
+	var h key.Hasher
+	h.Word(uint64(uint32(c.rng.Start))<<32 | uint64(uint32(c.rng.Len)))
+	h.Bool(c.fua)
+	for _, w := range c.live {
+		h.Word(w)
+	}
+	for l := c.rng.Start / lba; l*lba < c.rng.End(); l++ {
+		if c.covers(l, lba) {
+			for _, x := range c.at(l, lba) {
+				h.Word(content(x))
+			}
+		}
+	}
+	for _, a := range c.alts {
+		h.Int(int(a.lba))
+		for _, x := range a.content {
+			h.Word(content(x))
+		}
+	}
+	c.sum, c.stale = h.Sum()[0], false
+}

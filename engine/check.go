@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"fmt"
+
+	"untorn/crashsim/nvme"
+	"untorn/workloads"
+)
+
+// MaxFile is the largest size in bytes that a file may reach.
+const MaxFile = 1 << 20
+
+// CheckWorkload refuses a workload that the engine cannot run on a design:
+// with a *NotBuiltError for operations that are not built yet, with another
+// error for what is out of range.
+func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
+	if d.Block < dev.LBA {
+		return fmt.Errorf("design.block: %d bytes is smaller than device.lba, %d", d.Block, dev.LBA)
+	}
+	if d.FolioMin < PageSize || d.FolioMin < d.Block {
+		return fmt.Errorf("design.folio.min: %d bytes; allowed: at least a page (%d) and a block (%d)", d.FolioMin, PageSize, d.Block)
+	}
+	if d.FolioMax/d.Block > 64 {
+		return fmt.Errorf("design.folio.max: %d blocks; allowed: at most 64", d.FolioMax/d.Block)
+	}
+	if dev.MaxTransfer < d.Block {
+		return fmt.Errorf("device.max_transfer: %d bytes is smaller than design.block, %d", dev.MaxTransfer, d.Block)
+	}
+	if dev.PartitionOffset%dev.LBA != 0 {
+		return fmt.Errorf("device.partition_offset: %d is no multiple of device.lba, %d", dev.PartitionOffset, dev.LBA)
+	}
+	for i := range w.Ops {
+		op := &w.Ops[i]
+		at := fmt.Sprintf("workload.ops[%d]", i)
+		switch {
+		case op.Direct:
+			return &NotBuiltError{at + ".direct: true"}
+		case op.Append:
+			return &NotBuiltError{at + ".append: true"}
+		case op.Dsync:
+			return &NotBuiltError{at + ".dsync: true"}
+		case op.FD < 0 || op.FD >= maxFDs:
+			return fmt.Errorf("%s.fd: %d; allowed: 0 to %d", at, op.FD, maxFDs-1)
+		case op.Writes() && op.Length > MaxWrite:
+			return fmt.Errorf("%s.length: %d bytes; allowed: at most %d", at, op.Length, MaxWrite)
+		case op.End() > MaxFile:
+			return fmt.Errorf("%s: ends at %d; allowed: at most %d", at, op.End(), MaxFile)
+		}
+	}
+	if w.File > MaxFile {
+		return fmt.Errorf("workload.file: %d bytes; allowed: at most %d", w.File, MaxFile)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+// Package model is the target that needs no hardware: the engine on the
+// simulated machine and device, with every crash image judged as the log
+// grows.
+package model
+
+import (
+	"sync/atomic"
+
+	"untorn/crashsim"
+	"untorn/crashsim/nvme"
+	"untorn/crashsim/powerloss"
+	"untorn/engine"
+	"untorn/internal/blk"
+	"untorn/verifier"
+	"untorn/workloads"
+)
+
+// Config is one arm of one row: everything that decides what may happen.
+type Config struct {
+	Design   engine.Design
+	Device   nvme.Config
+	Workload workloads.Workload
+	Faults   crashsim.Faults
+	Contract verifier.Contract
+}
+
+// Check refuses a configuration: *engine.NonsenseError for one that makes no
+// sense, *engine.NotBuiltError for one that cannot run yet, another error for
+// sizes that are out of range.
+func (c *Config) Check() error {
+	if err := c.Design.Check(); err != nil {
+		return err
+	}
+	if what := c.Faults.NotBuilt(); what != "" {
+		return &engine.NotBuiltError{What: what}
+	}
+	if c.Contract == verifier.OldOrNew && !c.Device.Protected {
+		return &engine.NonsenseError{Reason: "contract: old-or-new with cache: volatile: a volatile cache may rightly leave older versions"}
+	}
+	return engine.CheckWorkload(&c.Design, &c.Device, &c.Workload)
+}
+
+// rules returns what the crash rule depends on.
+func (c *Config) rules() powerloss.Rules {
+	d := &c.Device
+	r := powerloss.Rules{
+		LBA:             int32(d.LBA / blk.SectorSize),
+		NAWUPF:          int32(d.NAWUPF / blk.SectorSize),
+		NAWUN:           int32(d.AWUN / blk.SectorSize),
+		Boundary:        d.Boundary / blk.SectorSize,
+		BoundaryOffset:  d.BoundaryOffset / blk.SectorSize,
+		PartitionOffset: d.PartitionOffset / blk.SectorSize,
+		Protected:       d.Protected,
+		CachedLBA:       d.CachedAtomicity == nvme.LBAUnit,
+		Garbage:         d.Tear == nvme.TearGarbage,
+		FlushLies:       d.FlushLies,
+	}
+	if d.DN {
+		r.NAWUN = 0
+	}
+	return r
+}
+
+// Assumptions says in words what the crash rule takes for granted.
+func (c *Config) Assumptions() []string {
+	var a []string
+	if !c.Device.Protected {
+		if c.Device.CachedAtomicity == nvme.CommandUnit {
+			a = append(a, "an acknowledged command in the volatile cache survives whole or not at all if it fits nawupf")
+		} else {
+			a = append(a, "an acknowledged command in the volatile cache survives LBA by LBA")
+		}
+	}
+	if c.Device.Tear == nvme.OldOrNew {
+		a = append(a, "above nawupf each LBA is old or new, never garbage")
+	}
+	return a
+}
+
+// Equivalence names what is taken for one image in the counts of distinct
+// and judged images.
+const Equivalence = "units that share no metadata decision are judged apart; of the LBAs of one command within one unit, " +
+	"none, all, the first and the last stand for every subset"
+
+// Shared is what the programs of one exploration have in common: the set of
+// distinct images, and how many were judged.
+type Shared struct {
+	set    *verifier.Distinct
+	judged atomic.Uint64
+}
+
+// maxDistinct caps the set of distinct images of one exploration.
+const maxDistinct = 2 << 20
+
+// NewShared returns the shared part for an exploration.
+func NewShared() *Shared { return &Shared{set: verifier.NewDistinct(maxDistinct)} }
+
+// Distinct returns how many different images were judged, and whether that is
+// exact or a lower bound because the set outgrew its cap.
+func (s *Shared) Distinct() (n uint64, exact bool) { return s.set.Count() }
+
+// Judged returns how many images the programs judged so far: work, which
+// depends on caches and workers.
+func (s *Shared) Judged() uint64 { return s.judged.Load() }

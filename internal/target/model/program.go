@@ -1,0 +1,162 @@
+package model
+
+import (
+	"math/bits"
+
+	"untorn/crashsim"
+	"untorn/crashsim/explore"
+	"untorn/crashsim/powerloss"
+	"untorn/engine"
+	"untorn/internal/blk"
+	"untorn/internal/count"
+	"untorn/internal/key"
+	"untorn/verifier"
+	"untorn/workloads"
+)
+
+// program is the engine of one worker with the judge that looks at each cut
+// of its log.
+type program struct {
+	config   *Config
+	shared   *Shared
+	interner *blk.Interner
+	kernel   *engine.Kernel
+	history  *workloads.History
+	loss     *powerloss.State
+	judge    *verifier.Verifier
+
+	judging bool
+	tally   explore.Tally
+	touched uint64 // slots of tally that are not zero
+	cuts    cutCache
+
+	// onCut, when set, sees each cut after it was judged.
+	onCut func(r *verifier.Result, step uint32)
+}
+
+// NewProgram returns an instance for one worker.
+func NewProgram(c *Config, s *Shared) (explore.Program, error) { return newProgram(c, s) }
+
+func newProgram(c *Config, s *Shared) (*program, error) {
+	p := &program{config: c, shared: s, interner: blk.NewInterner()}
+	p.kernel = engine.New(&engine.Config{Design: c.Design, Device: c.Device, Workload: &c.Workload, Faults: c.Faults.Kinds,
+		Interner: p.interner})
+	p.history = workloads.NewHistory(&c.Workload)
+	p.loss = powerloss.New(c.rules(), p.kernel.Initial())
+	judge, err := verifier.New(verifier.Config{Workload: &c.Workload, Contract: c.Contract, Super: *p.kernel.Super(),
+		Interner: p.interner, Distinct: s.set})
+	if err != nil {
+		return nil, err
+	}
+	p.judge = judge
+	p.kernel.Device().OnEvent = p.event
+	p.kernel.OnHash = func(h *key.Hasher) {
+		p.loss.Hash(h, p.interner.Content)
+		p.history.Hash(h)
+	}
+	p.kernel.Machine().OnFault = func(f crashsim.Fault) {
+		if p.judging {
+			p.count(slotFired + int(f.Kind))
+		}
+	}
+	p.clearFirst()
+	return p, nil
+}
+
+// Machine returns the machine that Run uses.
+func (p *program) Machine() *crashsim.Machine { return p.kernel.Machine() }
+
+// Close ends the instance.
+func (p *program) Close() { p.kernel.Machine().Close() }
+
+// Run executes one schedule. What is on the disk before the first step is
+// one more cut.
+func (p *program) Run(c crashsim.Chooser, b crashsim.Budget) crashsim.Outcome {
+	p.loss.Reset()
+	p.history.Reset()
+	if p.judging {
+		p.cut(0)
+	}
+	return p.kernel.Machine().Run(c, b)
+}
+
+// Judge turns the judging of cuts and the counting of faults on or off.
+func (p *program) Judge(on bool) { p.judging = on }
+
+func (p *program) clearFirst() {
+	for i := range p.tally.First {
+		p.tally.First[i] = explore.Never
+	}
+}
+
+// Take adds what was counted since the last Take to t and forgets it.
+func (p *program) Take(t *explore.Tally) {
+	for m := p.touched; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros64(m)
+		t.Counts[i].Add(&p.tally.Counts[i])
+		p.tally.Counts[i] = count.Count{}
+	}
+	p.touched = 0
+	for i, first := range p.tally.First {
+		t.First[i] = min(t.First[i], first)
+	}
+	p.clearFirst()
+}
+
+func (p *program) count(slot int) {
+	p.tally.Counts[slot].AddWord(1)
+	p.touched |= 1 << slot
+}
+
+func (p *program) add(slot int, n *count.Count) {
+	p.tally.Counts[slot].Add(n)
+	p.touched |= 1 << slot
+}
+
+// event follows the block log; the moment after each event is a cut.
+func (p *program) event(e *blk.Event) {
+	switch e.Kind {
+	case blk.Call:
+		p.history.Call(int(e.Op))
+	case blk.Return:
+		p.history.Return(int(e.Op), workloads.Result(e.Result))
+		if op := p.history.Op(int(e.Op)); p.judging && op.Atomic && e.Result > 0 {
+			p.count(slotAccepted)
+		}
+	default:
+		p.loss.Apply(e)
+	}
+	if p.judging {
+		p.cut(e.Step)
+	}
+}
+
+// cut judges every image that a loss of power may leave now.
+func (p *program) cut(step uint32) {
+	if !p.config.Faults.PowerLoss {
+		return
+	}
+	p.count(slotCuts)
+	if p.onCut != nil {
+		r := p.judgeCut()
+		p.onCut(&r, step)
+		return
+	}
+	var h key.Hasher
+	p.loss.Hash(&h, p.interner.Content)
+	p.history.Hash(&h)
+	k := h.Sum()
+	seen, ok := p.cuts.get(k)
+	if !ok {
+		r := p.judgeCut()
+		p.shared.judged.Add(r.Judged)
+		seen = p.cuts.put(k, &r)
+	}
+	seen.addTo(p, step)
+}
+
+func (p *program) judgeCut() verifier.Result {
+	p.judge.Begin(p.history)
+	p.loss.Images(p.judge, p.judge.Partition())
+	return p.judge.Result()
+}

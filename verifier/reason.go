@@ -1,0 +1,204 @@
+package verifier
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
+
+// JudgeImage says what the present image as a whole earns and why, in one
+// sentence. The image must have been recovered since its metadata changed.
+func (v *Verifier) JudgeImage() (Verdict, string) {
+	if why := v.refuse(); why != "" {
+		return Corrupt, why
+	}
+	worst, group := Held, -1
+	var scratch tally
+	for g := range v.layout.groups() {
+		if verdict := v.judge(g, &scratch, &one); verdict < worst {
+			worst, group = verdict, g
+		}
+	}
+	if group < 0 {
+		return Held, "every unit is whole"
+	}
+	return worst, v.explain(group, worst)
+}
+
+// explain says why the present content of a group earns a verdict.
+func (v *Verifier) explain(group int, verdict Verdict) string {
+	switch verdict {
+	case Corrupt, Exposed:
+		return v.explainSector(group, verdict)
+	case Lost:
+		return v.explainLost(group)
+	}
+	var scratch tally
+	v.judge(group, &scratch, &one)
+	for i := v.layout.unitsOf[group]; i < v.layout.unitsOf[group+1]; i++ {
+		u, w := &v.layout.units[i], &v.watched[i]
+		if !w.live {
+			continue
+		}
+		held, gone := v.content(u)
+		visible := held>>u.op&1 != 0
+		op := v.h.Op(u.op)
+		unit := fmt.Sprintf("unit of op %d [%s,%s)", u.op, workloads.FormatSize(op.Offset), workloads.FormatSize(op.End()))
+		switch verdict {
+		case Torn, AppTorn:
+			if visible && held&w.precede != 0 && w.torn() == verdict {
+				return unit + ": " + v.holds(u) + v.excuses(w)
+			}
+			if visible && held&^(1<<u.op) != 0 && w.torn() == verdict && held&w.precede == 0 {
+				return unit + ": " + v.holds(u) + "; no order of the operations gives that" + v.excuses(w)
+			}
+		case Cut:
+			if visible && gone {
+				return fmt.Sprintf("%s is visible and the recovered file ends at %s", unit, workloads.FormatSize(v.m.size))
+			}
+		case Short:
+			if r, ok := v.h.Result(u.op); ok && r >= 0 && int64(r) < op.Length {
+				return fmt.Sprintf("%s: the call returned %d of %d bytes", unit, r, op.Length)
+			}
+		case Stale:
+			if visible && w.newer >= 2 {
+				return fmt.Sprintf("%s is %d versions behind the newest", unit, w.newer)
+			}
+			if !visible && held&^1 == 0 && w.versions >= 2 {
+				return fmt.Sprintf("%s holds version 0 after %d versions", unit, w.versions)
+			}
+		}
+	}
+	return fmt.Sprintf("%v in group %d", verdict, group)
+}
+
+func (v *Verifier) excuses(w *watch) string {
+	if w.excuse == 0 {
+		return ""
+	}
+	return "; the mixture may be the work of " + ops(w.excuse)
+}
+
+// ops lists a set of versions.
+func ops(set uint64) string {
+	var names []string
+	for ; set != 0; set &= set - 1 {
+		names = append(names, version(bits.TrailingZeros64(set)))
+	}
+	return strings.Join(names, ", ")
+}
+
+func version(n int) string {
+	if n == 0 {
+		return "version 0"
+	}
+	return fmt.Sprintf("op %d", n)
+}
+
+// holds lists what the sectors of a unit hold, and which of it the unit's
+// write replaced.
+func (v *Verifier) holds(u *unit) string {
+	precede := v.h.Preceding(u.op)
+	base := v.layout.stretches[u.first].from
+	var runs []string
+	last, from, to := -2, int32(0), int32(0)
+	flush := func() {
+		if last == -2 {
+			return
+		}
+		what := "are absent"
+		if last >= 0 {
+			what = "hold " + version(last)
+			if precede>>last&1 != 0 {
+				what += fmt.Sprintf(", which op %d replaced", u.op)
+			}
+		}
+		runs = append(runs, fmt.Sprintf("sectors %d-%d %s", from, to, what))
+	}
+	v.eachSector(u.first, u.last, func(at, st int32, h blk.Handle, gone bool) {
+		now := -1
+		if !gone {
+			if set, _ := v.sector(h, at, st); set != 0 {
+				now = bits.TrailingZeros64(set)
+			}
+		}
+		if now != last {
+			flush()
+			last, from = now, at-base
+		}
+		to = at - base
+	})
+	flush()
+	return strings.Join(runs, "; ")
+}
+
+// eachSector calls f for each file sector of some stretches, in order.
+func (v *Verifier) eachSector(first, last int32, f func(at, st int32, h blk.Handle, gone bool)) {
+	for _, p := range v.m.pieces {
+		if p.stretch < first || p.stretch > last {
+			continue
+		}
+		for i := range p.n {
+			h := blk.Zero
+			if p.disk >= 0 {
+				h = v.image[p.disk+i]
+			}
+			f(p.file+i, p.stretch, h, p.disk == absent)
+		}
+	}
+}
+
+func (v *Verifier) explainSector(group int, verdict Verdict) (why string) {
+	v.eachGroupSector(group, func(at, st int32, h blk.Handle, gone bool) {
+		if _, got := v.sector(h, at, st); why == "" && !gone && got == verdict {
+			why = fmt.Sprintf("file sector %d holds %v", at, h)
+		}
+	})
+	return why
+}
+
+func (v *Verifier) explainLost(group int) (why string) {
+	v.eachGroupSector(group, func(at, st int32, h blk.Handle, gone bool) {
+		set, got := uint64(1), Held
+		if !gone {
+			set, got = v.sector(h, at, st)
+		}
+		switch {
+		case why != "" || got != Held:
+		case set&^v.shape[st].may != 0:
+			y := v.layout.stretches[st].writes & v.h.Durable()
+			why = fmt.Sprintf("file sector %d holds %s, which a durable write replaced (durable here: %s)", at, ops(set), ops(y))
+			if gone {
+				why = fmt.Sprintf("file sector %d is absent, and %s was durable", at, ops(y))
+			}
+		case gone && v.layout.stretches[st].to <= v.layout.initial:
+			why = fmt.Sprintf("file sector %d is absent, and no operation makes the file shorter", at)
+		}
+	})
+	return why
+}
+
+func (v *Verifier) eachGroupSector(group int, f func(at, st int32, h blk.Handle, gone bool)) {
+	for i := range v.layout.stretches {
+		if v.layout.stretches[i].group == int32(group) {
+			v.eachSector(int32(i), int32(i), f)
+		}
+	}
+}
+
+// Units prints, for each group that an atomic write covers, the versions of
+// its file sectors in the present image, as runs.
+func (v *Verifier) Units() string {
+	var b strings.Builder
+	for i := range v.layout.units {
+		u := &v.layout.units[i]
+		if i > 0 {
+			b.WriteString(" | ")
+		}
+		fmt.Fprintf(&b, "op %d: %s", u.op, v.holds(u))
+	}
+	return b.String()
+}

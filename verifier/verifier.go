@@ -1,0 +1,311 @@
+package verifier
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"untorn/internal/blk"
+	"untorn/internal/count"
+	"untorn/internal/key"
+	"untorn/internal/ondisk"
+	"untorn/workloads"
+)
+
+// Config is what a verifier judges by.
+type Config struct {
+	Workload *workloads.Workload // not changed while the verifier is in use
+	Contract Contract
+	Super    ondisk.Super  // geometry of the disk
+	Interner *blk.Interner // of the metadata handles in the images
+	Distinct *Distinct     // where the fingerprints of images go, nil for nowhere
+}
+
+// Result is what the images of one cut earned.
+type Result struct {
+	Covered  count.Count                   // images
+	Verdicts [NumImageVerdicts]count.Count // of those, by their worst verdict
+	Behind   [BehindMax + 1]count.Count    // visible units by versions behind the newest, over all images
+	Judged   uint64                        // leaves that were looked at
+	Worst    Verdict                       // NotChecked when there was no image
+}
+
+// Verifier judges crash images; it is a blk.Sink. Each cut is Begin, then
+// powerloss.State.Images with the verifier as sink, then Result. It is used by
+// one goroutine at a time.
+type Verifier struct {
+	// OnVerdict, when set, is told of the first leaf of a cut that earns each
+	// verdict, while Image holds that image. JudgeImage says what the image
+	// as a whole earns, and why.
+	OnVerdict func(Verdict)
+
+	cfg    Config
+	super  ondisk.Super
+	in     *blk.Interner
+	layout *layout
+	image  []blk.Handle
+	part   blk.Partition
+
+	h       *workloads.History
+	shape   []shape  // by stretch
+	watched []watch  // by unit
+	shorts  []bool   // by group: an atomic write of it was short
+	after   []uint64 // by operation: those that it precedes
+	maxSize int64
+
+	meta   []blk.Handle // the metadata that m was mounted from
+	m      *mounted
+	mounts map[key.Key]*mounted
+
+	held   []uint64 // by stretch: versions that the present image holds
+	gone   []bool   // by stretch: sectors are absent
+	seen   uint16   // verdicts that OnVerdict was told of
+	recent []key.Key
+
+	groups    []tally
+	leaves    []int32 // groups that had leaves since the last choice
+	choice    *tally
+	component *tally
+	state     *tally
+	swap      *tally
+	cut       tally
+	judged    uint64
+}
+
+// maxFileSize bounds the file, in bytes.
+const maxFileSize = 512 << 20
+
+// mountsMax and recentMax bound the memory of a verifier.
+const (
+	mountsMax = 1 << 14
+	recentMax = 1 << 12
+)
+
+// New returns a verifier. A workload or a geometry that it cannot judge is an
+// error.
+func New(cfg Config) (*Verifier, error) {
+	if err := cfg.Workload.Check(); err != nil {
+		return nil, err
+	}
+	if cfg.Contract != Untorn && cfg.Contract != OldOrNew {
+		return nil, fmt.Errorf("contract %d is none", cfg.Contract)
+	}
+	if cfg.Super.TotalLen <= 0 || cfg.Interner == nil {
+		return nil, errors.New("a verifier needs the geometry of the disk and an interner")
+	}
+	if cfg.Workload.File > maxFileSize {
+		return nil, fmt.Errorf("a file of %s; the judge takes up to %s",
+			workloads.FormatSize(cfg.Workload.File), workloads.FormatSize(maxFileSize))
+	}
+	for i := range cfg.Workload.Ops {
+		if end := cfg.Workload.Ops[i].End(); end > maxFileSize {
+			return nil, fmt.Errorf("operation %d ends at %s; the judge takes files up to %s", i+1,
+				workloads.FormatSize(end), workloads.FormatSize(maxFileSize))
+		}
+	}
+	l := newLayout(cfg.Workload)
+	n := len(l.stretches)
+	v := &Verifier{cfg: cfg, super: cfg.Super, in: cfg.Interner, layout: l,
+		image:   make([]blk.Handle, cfg.Super.TotalLen),
+		shape:   make([]shape, n),
+		watched: make([]watch, len(l.units)),
+		shorts:  make([]bool, l.groups()),
+		after:   make([]uint64, len(cfg.Workload.Ops)+1),
+		held:    make([]uint64, n),
+		gone:    make([]bool, n),
+		groups:  make([]tally, max(1, l.groups())),
+		mounts:  make(map[key.Key]*mounted),
+		choice:  new(tally), swap: new(tally), component: new(tally), state: new(tally),
+	}
+	if cfg.Distinct != nil {
+		v.recent = make([]key.Key, recentMax)
+	}
+	v.part = blk.Partition{
+		Meta:   []blk.Range{{Start: 0, Len: cfg.Super.Data.Start}},
+		Starts: newRecords(cfg.Interner).starts,
+	}
+	return v, nil
+}
+
+// Partition returns what powerloss has to know of the disk: the metadata
+// area, and where records begin in it.
+func (v *Verifier) Partition() *blk.Partition { return &v.part }
+
+// Begin starts a cut after which the caller had seen h. The history is read
+// until the next Begin.
+func (v *Verifier) Begin(h *workloads.History) {
+	v.h = h
+	v.prepare()
+	v.cut.clear()
+	v.state.clear()
+	v.component.clear()
+	v.choice.clear()
+	v.judged, v.seen = 0, 0
+	v.leaves = v.leaves[:0]
+}
+
+// Result returns what the images since Begin earned.
+func (v *Verifier) Result() Result {
+	r := Result{Covered: v.cut.total(), Verdicts: v.cut.verdicts, Behind: v.cut.behind, Judged: v.judged}
+	if v.cut.some != 0 {
+		r.Worst = Verdict(bits.TrailingZeros16(v.cut.some))
+	}
+	return r
+}
+
+// Image returns the image as it is now, one handle a sector. It must not be
+// changed.
+func (v *Verifier) Image() []blk.Handle { return v.image }
+
+// Set implements blk.Sink.
+func (v *Verifier) Set(s blk.Sector, content []blk.Handle) { copy(v.image[s:], content) }
+
+// Recover implements blk.Sink. It mounts the image, or finds what a mount of
+// the same metadata gave before.
+func (v *Verifier) Recover() ([]blk.Cell, int) {
+	area := v.image[:v.super.Data.Start]
+	if v.meta == nil || !slices.Equal(v.meta, area) {
+		v.meta = append(v.meta[:0], area...)
+		var h key.Hasher
+		for _, x := range area {
+			h.Word(v.in.Content(x))
+		}
+		k := h.Sum()
+		m, ok := v.mounts[k]
+		if !ok {
+			m = v.mount()
+			if len(v.mounts) >= mountsMax {
+				clear(v.mounts)
+			}
+			v.mounts[k] = m
+		}
+		v.m = m
+	}
+	if v.refuse() != "" {
+		return nil, 1
+	}
+	return v.m.cells, v.layout.groups()
+}
+
+// refuse says why the mounted file cannot be judged, "" if it can.
+func (v *Verifier) refuse() string {
+	switch {
+	case v.m.broken != "":
+		return v.m.broken
+	case v.m.size > v.maxSize:
+		return fmt.Sprintf("recovery: a size of %d bytes, which no operation left", v.m.size)
+	}
+	return ""
+}
+
+// Leaf implements blk.Sink.
+func (v *Verifier) Leaf(group int, weight *count.Count) {
+	v.judged++
+	t := &v.groups[group]
+	if n := len(v.leaves); n == 0 || v.leaves[n-1] != int32(group) {
+		v.leaves = append(v.leaves, int32(group))
+	}
+	verdict := Corrupt
+	if v.m.broken == "" && v.m.size <= v.maxSize {
+		verdict = v.judge(group, t, weight)
+	}
+	t.addVerdict(verdict, weight)
+	if v.recent != nil {
+		v.fingerprint(group)
+	}
+	if v.seen>>verdict&1 == 0 {
+		v.seen |= 1 << verdict
+		if v.OnVerdict != nil {
+			v.OnVerdict(verdict)
+		}
+	}
+}
+
+// Choice implements blk.Sink.
+func (v *Verifier) Choice(weight *count.Count) {
+	if len(v.leaves) == 1 {
+		g := &v.groups[v.leaves[0]]
+		v.component.add(g, weight)
+		g.clear()
+	} else {
+		v.choice.clear()
+		v.choice.addVerdict(Held, &one)
+		for _, g := range v.leaves {
+			v.swap.product(v.choice, &v.groups[g])
+			v.choice, v.swap = v.swap, v.choice
+			v.groups[g].clear()
+		}
+		v.component.add(v.choice, weight)
+	}
+	v.leaves = v.leaves[:0]
+}
+
+// Component implements blk.Sink.
+func (v *Verifier) Component() {
+	if v.state.some == 0 {
+		v.state, v.component = v.component, v.state
+		return
+	}
+	v.swap.product(v.state, v.component)
+	v.state, v.swap = v.swap, v.state
+	v.component.clear()
+}
+
+// State implements blk.Sink.
+func (v *Verifier) State(others *count.Count) {
+	if v.state.some == 0 {
+		// A file without a sector: there is nothing that could be wrong.
+		v.state.addVerdict(Held, &one)
+	}
+	v.cut.add(v.state, others)
+	v.state.clear()
+}
+
+var one = count.Of(1)
+
+// fingerprint adds the present content of a group to the distinct images.
+func (v *Verifier) fingerprint(group int) {
+	var h key.Hasher
+	h.Int(group)
+	if v.refuse() != "" {
+		for _, x := range v.meta {
+			h.Word(v.in.Content(x))
+		}
+	} else {
+		h.Key(v.m.id)
+		for _, p := range v.m.pieces[v.m.piecesOf[group]:v.m.piecesOf[group+1]] {
+			if p.disk < 0 {
+				continue
+			}
+			img := v.image[p.disk : p.disk+p.n]
+			for i := 0; i < len(img); {
+				n := run(img[i:])
+				h.Word(v.in.Content(img[i]) + uint64(n)<<48)
+				i += n
+			}
+		}
+	}
+	k := h.Sum()
+	if slot := &v.recent[k[0]&(recentMax-1)]; *slot != k {
+		*slot = k
+		v.cfg.Distinct.Add(k)
+	}
+}
+
+// run returns how many handles from the first on are one run of a write, or
+// zeros.
+func run(img []blk.Handle) int {
+	n := 1
+	switch first := img[0]; {
+	case first.IsData():
+		for n < len(img) && img[n] == first+blk.Handle(n) {
+			n++
+		}
+	case first == blk.Zero:
+		for n < len(img) && img[n] == blk.Zero {
+			n++
+		}
+	}
+	return n
+}

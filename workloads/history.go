@@ -1,0 +1,197 @@
+package workloads
+
+import (
+	"math/bits"
+
+	"untorn/internal/key"
+)
+
+// Mark is one thing the caller saw: it issued an operation, or the operation
+// returned.
+type Mark struct {
+	Op     int
+	Return bool // false: the call
+	Result Result
+}
+
+// History is what the caller saw of a run: which operations were called and
+// returned, in which order, with which results, and what follows from that.
+//
+// Sets of operations are bit masks: bit n is operation n, bit 0 is version 0,
+// the content before the run. All sets are kept as marks arrive, without
+// allocation; reading one costs nothing.
+type History struct {
+	// Contract and Cut travel with the text form so that it can be judged on
+	// its own: the name of the contract, and how many events of the block log
+	// came before the loss of power. No method looks at them.
+	Contract string
+	Cut      int
+
+	w      *Workload
+	writes uint64 // operations that give sectors a version
+	syncs  uint64 // operations that make the whole file durable
+
+	marks     []Mark
+	called    uint64
+	returned  uint64
+	accepted  uint64
+	failed    uint64
+	refused   uint64
+	durable   uint64
+	tainted   uint64 // called before an error was reported, and not durable by then
+	preceding [MaxOps + 1]uint64
+	results   [MaxOps + 1]Result
+	sum       [2]uint64 // order-independent fingerprint of preceding and results
+}
+
+// NewHistory returns an empty history of a workload, which must have at most
+// MaxOps operations and is not changed while the history is in use.
+func NewHistory(w *Workload) *History {
+	h := &History{w: w, marks: make([]Mark, 0, 2*len(w.Ops))}
+	for i := range w.Ops {
+		switch op := &w.Ops[i]; {
+		case op.Writes():
+			h.writes |= 1 << (i + 1)
+		case op.Syncs():
+			h.syncs |= 1 << (i + 1)
+		}
+	}
+	return h
+}
+
+// Reset empties the history and keeps its memory.
+func (h *History) Reset() {
+	h.marks = h.marks[:0]
+	h.called, h.returned, h.accepted, h.failed, h.refused = 0, 0, 0, 0, 0
+	h.durable, h.tainted = 0, 0
+	h.sum = [2]uint64{}
+}
+
+// Call notes that operation op was issued. An operation is issued once.
+func (h *History) Call(op int) {
+	h.marks = append(h.marks, Mark{Op: op})
+	h.called |= 1 << op
+	h.preceding[op] = h.returned | 1
+	h.fold(op, h.preceding[op]&(h.writes|1), 1)
+}
+
+// Return notes that operation op, which was issued before, returned.
+func (h *History) Return(op int, r Result) {
+	h.marks = append(h.marks, Mark{Op: op, Return: true, Result: r})
+	bit := uint64(1) << op
+	h.returned |= bit
+	h.results[op] = r
+	o := &h.w.Ops[op-1]
+	if h.syncs&bit != 0 {
+		// What a sync that has returned was ordered after decides nothing any more.
+		h.fold(op, h.preceding[op]&(h.writes|1), ^uint64(0))
+	} else {
+		h.fold(op+MaxOps+1, uint64(int64(r)), 1)
+	}
+	switch err := r.Err(); {
+	case err == 0:
+		h.accepted |= bit
+	case err == EINVAL || err == EOPNOTSUPP:
+		h.refused |= bit
+	default:
+		h.failed |= bit
+	}
+	switch {
+	case o.Syncs() && r >= 0:
+		h.durable |= h.preceding[op] & h.writes & h.accepted &^ h.tainted
+	case o.Writes() && o.Dsync && int64(r) == o.Length:
+		h.durable |= bit
+	case h.failed&bit != 0 && (o.Syncs() || o.Dsync):
+		// The error of a writeback was reported. What was under way by now
+		// may have been lost by it, and no later sync tells.
+		h.tainted |= h.called & h.writes &^ h.durable
+	}
+}
+
+// fold adds the pair (what, v) to the fingerprint n times; ^0 takes it out.
+func (h *History) fold(what int, v, n uint64) {
+	h.sum[0] += n * key.Mix(uint64(what), v)
+	h.sum[1] += n * key.Mix(v, uint64(what)+0x100)
+}
+
+// Workload returns the workload.
+func (h *History) Workload() *Workload { return h.w }
+
+// Op returns operation n, counted from 1.
+func (h *History) Op(n int) *Op { return &h.w.Ops[n-1] }
+
+// Marks returns what the caller saw, in order. The slice belongs to the
+// history.
+func (h *History) Marks() []Mark { return h.marks }
+
+// Called returns the operations that were issued.
+func (h *History) Called() uint64 { return h.called }
+
+// Returned returns the operations that returned, with whatever result.
+func (h *History) Returned() uint64 { return h.returned }
+
+// Preceding returns the versions that precede operation op: those of the
+// operations that had returned when op was called, and version 0. Nothing
+// precedes version 0 or an operation that was not called.
+func (h *History) Preceding(op int) uint64 {
+	if h.called>>op&1 == 0 {
+		return 0
+	}
+	return h.preceding[op]
+}
+
+// Durable returns the writes that are durable: an fsync or fdatasync that was
+// called after the write returned has returned success, and no error of a
+// write was reported between the call of the write and that return; or the
+// write was DSYNC and returned its full length. Only accepted writes become
+// durable; of one that was short, the part that was written.
+func (h *History) Durable() uint64 { return h.durable }
+
+// Result returns what operation op returned; ok is false while it has not.
+func (h *History) Result(op int) (r Result, ok bool) {
+	if h.returned>>op&1 == 0 {
+		return 0, false
+	}
+	return h.results[op], true
+}
+
+// Accepted returns the operations that returned success, in full or in part.
+func (h *History) Accepted() uint64 { return h.accepted }
+
+// Failed returns the operations that returned an error other than a refusal:
+// what they wrote is wholly visible or absent if they were atomic.
+func (h *History) Failed() uint64 { return h.failed }
+
+// RefusedMask returns the operations that returned EINVAL or EOPNOTSUPP:
+// nothing of them may ever be visible.
+func (h *History) RefusedMask() uint64 { return h.refused }
+
+// Hash folds all of the history that can decide a later verdict. The order of
+// marks shows only where it decides what precedes what.
+func (h *History) Hash(k *key.Hasher) {
+	k.Word(h.called)
+	k.Word(h.returned)
+	k.Word(h.durable)
+	k.Word(h.tainted)
+	k.Word(h.sum[0])
+	k.Word(h.sum[1])
+}
+
+// Copy makes h equal to o, which has the same workload. It allocates only
+// while h has room for fewer marks than o holds.
+func (h *History) Copy(o *History) {
+	marks := append(h.marks[:0], o.marks...)
+	*h = *o
+	h.marks = marks
+}
+
+// Clone returns a copy.
+func (h *History) Clone() *History {
+	c := &History{}
+	c.Copy(h)
+	return c
+}
+
+// Newest returns the highest-numbered operation of a set, 0 for version 0 or
+// the empty set.
+func Newest(set uint64) int { return max(0, bits.Len64(set)-1) }

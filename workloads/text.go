@@ -1,0 +1,214 @@
+package workloads
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// SectorSize is the unit of offsets and lengths, in bytes.
+const SectorSize = 512
+
+// maxFile bounds sizes and offsets, so that they can be added without care.
+const maxFile = 1 << 40
+
+// FormatSize prints a number of bytes with the largest of the units KiB, MiB
+// and GiB that divides it; ParseSize reads it back.
+func FormatSize(n int64) string {
+	for i, unit := range [...]string{"GiB", "MiB", "KiB"} {
+		if size := int64(1) << (30 - 10*i); n != 0 && n%size == 0 {
+			return strconv.FormatInt(n/size, 10) + unit
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// ParseSize reads a number of bytes with an optional unit KiB, MiB or GiB. It
+// takes no sign, no fraction and nothing above 1 TiB.
+func ParseSize(s string) (int64, error) {
+	digits, size := s, int64(1)
+	for i, unit := range [...]string{"KiB", "MiB", "GiB"} {
+		if d, ok := strings.CutSuffix(s, unit); ok {
+			digits, size = d, 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if err != nil || n > maxFile/uint64(size) {
+		return 0, fmt.Errorf("%q is no size; a size is a number of bytes, or like 16KiB, 1MiB, 1GiB", s)
+	}
+	return int64(n) * size, nil
+}
+
+// flags are the fields of an Op that print as a word.
+var flags = [...]struct {
+	name string
+	get  func(*Op) *bool
+}{
+	{"atomic", func(o *Op) *bool { return &o.Atomic }},
+	{"append", func(o *Op) *bool { return &o.Append }},
+	{"dsync", func(o *Op) *bool { return &o.Dsync }},
+	{"direct", func(o *Op) *bool { return &o.Direct }},
+}
+
+// String prints the operation on one line, as ParseOp reads it:
+//
+//	db: pwrite offset=16KiB length=16KiB atomic
+func (o Op) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", o.Task, o.Kind)
+	if o.Writes() {
+		fmt.Fprintf(&b, " offset=%s length=%s", FormatSize(o.Offset), FormatSize(o.Length))
+	}
+	for _, f := range flags {
+		if *f.get(&o) {
+			b.WriteString(" " + f.name)
+		}
+	}
+	if o.FD != 0 {
+		fmt.Fprintf(&b, " fd=%d", o.FD)
+	}
+	return b.String()
+}
+
+// ParseKind returns the kind of that name.
+func ParseKind(s string) (Kind, bool) {
+	for i, name := range kindNames {
+		if i > 0 && name == s {
+			return Kind(i), true
+		}
+	}
+	return 0, false
+}
+
+// ParseLayout returns the layout of that name.
+func ParseLayout(s string) (Layout, bool) {
+	for i, name := range layoutNames {
+		if i > 0 && name == s {
+			return Layout(i), true
+		}
+	}
+	return 0, false
+}
+
+// ParseOp reads what Op.String prints. Fields may come in any order, each at
+// most once; the error names the one that does not fit.
+func ParseOp(s string) (Op, error) {
+	var o Op
+	task, rest, ok := strings.Cut(s, ":")
+	if !ok || !validTask(task) {
+		return o, fmt.Errorf("%q does not begin with the name of a task and a colon", s)
+	}
+	o.Task = task
+	words := strings.Fields(rest)
+	if len(words) == 0 {
+		return o, fmt.Errorf("%q names no operation", s)
+	}
+	if o.Kind, ok = ParseKind(words[0]); !ok {
+		return o, fmt.Errorf("%q is no operation; there are %s", words[0], strings.Join(kindNames[1:], ", "))
+	}
+	seen := make(map[string]bool)
+	for _, w := range words[1:] {
+		name, value, hasValue := strings.Cut(w, "=")
+		if seen[name] {
+			return o, fmt.Errorf("%s is given twice", name)
+		}
+		seen[name] = true
+		if err := o.field(name, value, hasValue); err != nil {
+			return o, err
+		}
+	}
+	if o.Writes() && (!seen["offset"] || !seen["length"]) {
+		return o, fmt.Errorf("%s needs offset and length", o.Kind)
+	}
+	return o, o.check()
+}
+
+func (o *Op) field(name, value string, hasValue bool) error {
+	var err error
+	switch {
+	case name == "offset" && hasValue && o.Writes():
+		o.Offset, err = ParseSize(value)
+	case name == "length" && hasValue && o.Writes():
+		o.Length, err = ParseSize(value)
+	case name == "fd" && hasValue:
+		o.FD, err = strconv.Atoi(value)
+	default:
+		for _, f := range flags {
+			if f.name == name && !hasValue {
+				*f.get(o) = true
+				return nil
+			}
+		}
+		return fmt.Errorf("%s has no field %q", o.Kind, name)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func validTask(s string) bool {
+	for _, r := range s {
+		if !(r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// check refuses fields that no operation may have.
+func (o *Op) check() error {
+	switch {
+	case !validTask(o.Task):
+		return fmt.Errorf("%q is no name of a task: letters, digits, - and _", o.Task)
+	case o.Kind == 0 || int(o.Kind) >= len(kindNames):
+		return errors.New("an operation of no kind")
+	case o.FD < 0 || o.FD > 1000:
+		return fmt.Errorf("fd %d is not in 0 to 1000", o.FD)
+	case !o.Writes():
+		if o.Offset != 0 || o.Length != 0 || o.Atomic || o.Append || o.Dsync || o.Direct {
+			return fmt.Errorf("%s takes no field but fd", o.Kind)
+		}
+	case o.Offset < 0 || o.Offset%SectorSize != 0 || o.Offset > maxFile:
+		return fmt.Errorf("offset %d is no multiple of %d from 0 to 1TiB", o.Offset, SectorSize)
+	case o.Length <= 0 || o.Length%SectorSize != 0 || o.Length > maxLength:
+		return fmt.Errorf("length %d is no multiple of %d from %d to 32MiB", o.Length, SectorSize, SectorSize)
+	}
+	return nil
+}
+
+// maxLength is the longest write of which each sector can be named.
+const maxLength = 1 << 16 * SectorSize
+
+// Check refuses a workload that no history can describe; the error names the
+// operation by its number. That an operation makes no sense to a file system
+// is no reason.
+func (w *Workload) Check() error {
+	switch {
+	case w.File < 0 || w.File%SectorSize != 0 || w.File > maxFile:
+		return fmt.Errorf("a file of %d bytes: the size is a multiple of %d up to 1TiB", w.File, SectorSize)
+	case w.Layout == 0 || int(w.Layout) >= len(layoutNames):
+		return errors.New("the layout of the file is missing")
+	case len(w.Ops) > MaxOps:
+		return fmt.Errorf("%d operations, at most %d are possible", len(w.Ops), MaxOps)
+	}
+	var past int // the first operation that may move the end of file
+	for i := range w.Ops {
+		o := &w.Ops[i]
+		if err := o.check(); err != nil {
+			return fmt.Errorf("operation %d: %w", i+1, err)
+		}
+		if !o.Writes() || o.End() <= w.File && !o.Append {
+			continue
+		}
+		if past > 0 && (o.Append || w.Ops[past-1].Append) {
+			return fmt.Errorf("operation %d: with operation %d it moves the end of file, so that no one can say where the append goes", i+1, past)
+		}
+		if o.Append && o.Offset != w.File {
+			return fmt.Errorf("operation %d: an append goes to the end of file, offset %s", i+1, FormatSize(w.File))
+		}
+		past = i + 1
+	}
+	return nil
+}
