@@ -170,6 +170,7 @@ type Machine struct {
 	end     ResultKind
 	detail  string
 	unwind  bool
+	hasher  key.Hasher
 }
 
 // NewMachine returns a machine without tasks. steps describes the labels.
@@ -332,7 +333,8 @@ func (m *Machine) Tracing() bool { return m.Trace != nil }
 // Key returns the fingerprint of everything that decides the rest of the run:
 // the kernel's state, where each task stands, who runs, and the budget left.
 func (m *Machine) Key() key.Key {
-	var h key.Hasher
+	m.hasher = key.Hasher{} // not a local one, which Hash would move to the heap
+	h := &m.hasher
 	for _, t := range m.tasks {
 		h.Word(uint64(t.state) | uint64(t.at)<<8 | uint64(t.wait.Kind)<<16 | uint64(uint32(t.wait.Arg))<<32)
 	}
@@ -345,7 +347,7 @@ func (m *Machine) Key() key.Key {
 	left := max(m.left.Total, 0)
 	h.Word(uint64(run+1) | uint64(min(m.left.Faults, left))<<16 | uint64(min(m.left.Preemptions, left))<<32 |
 		uint64(left)<<48)
-	m.kernel.Hash(&h)
+	m.kernel.Hash(h)
 	return h.Sum()
 }
 

@@ -6,24 +6,18 @@ import (
 	"untorn/workloads"
 )
 
-// request is a write of data with the device.
-type request struct {
-	used   int32
-	ioends uint64 // the ioends it carries, by slot
-}
-
 // requestTable holds the requests in flight; its slots are the tags that the
 // device answers with. Tags below 0 are commands that a task waits for.
-type requestTable struct{ r [maxIoends]request }
+type requestTable struct {
+	used   slotSet
+	ioends [maxIoends]slotSet // the ioends that a request carries
+}
 
 func (x *requestTable) hash(h *key.Hasher) {
-	for i := range x.r {
-		if x.r[i].used != 0 {
-			h.Int(i)
-			h.Word(x.r[i].ioends)
-		}
+	h.Word(uint64(x.used))
+	for i := range x.used.all {
+		h.Word(uint64(x.ioends[i]))
 	}
-	h.Word(^uint64(0))
 }
 
 func syncTag(task int32) int32 { return -1 - task }
@@ -47,7 +41,7 @@ func (t *task) flushPlug() {
 	k, f := t.k, &t.f
 	for i := int32(0); i < f.plugged; {
 		first := &k.ioends.e[f.plug[i]]
-		n, slots := first.len, uint64(1)<<uint(f.plug[i])
+		n, slots := first.len, slotSet(1)<<uint(f.plug[i])
 		j := i + 1
 		for ; j < f.plugged; j++ {
 			next := &k.ioends.e[f.plug[j]]
@@ -85,7 +79,7 @@ func (k *Kernel) refused(e *ioend) bool {
 }
 
 // dispatch sends one request of n sectors, the ioends in plug, to the device.
-func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots uint64) {
+func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots slotSet) {
 	if k.refused(first) {
 		first.err = int32(workloads.EINVAL)
 		k.ioendDone(plug[0])
@@ -102,20 +96,11 @@ func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots uint64) {
 		for _, slot := range plug {
 			k.ioends.e[slot].commands++
 		}
-		tag := k.requestTag()
-		k.reqs.r[tag] = request{used: 1, ioends: slots}
+		tag := k.reqs.used.take()
+		k.reqs.ioends[tag] = slots
 		k.dev.Write(at, rest[:m], false, tag)
 		rest, at = rest[m:], at+int32(m)
 	}
-}
-
-func (k *Kernel) requestTag() int32 {
-	for i := range k.reqs.r {
-		if k.reqs.r[i].used == 0 {
-			return int32(i)
-		}
-	}
-	panic("engine: too many requests")
 }
 
 // endIO is the device's interrupt.
@@ -124,12 +109,9 @@ func (k *Kernel) endIO(tag, result int32) {
 		k.tasks[-1-tag].f.waitsIO--
 		return
 	}
-	r := k.reqs.r[tag]
-	k.reqs.r[tag] = request{}
-	for i := range k.ioends.e {
-		if r.ioends&(1<<uint(i)) == 0 {
-			continue
-		}
+	slots := k.reqs.ioends[tag]
+	k.reqs.used.drop(tag)
+	for i := range slots.all {
 		e := &k.ioends.e[i]
 		if result != 0 {
 			e.err = -result

@@ -8,7 +8,6 @@ import (
 // A unit is the range of an accepted atomic write as the in-core COW fork
 // records it, from the reservation of its space (step 5) until its remap.
 type unit struct {
-	used     int32
 	from, to int32 // file blocks
 	open     int32 // writes inside their steps 5 to 17
 	tagged   int32 // has dirty data
@@ -27,28 +26,28 @@ const (
 const maxUnits = workloads.MaxOps + 2
 
 // unitTable holds the units of the file.
-type unitTable struct{ u [maxUnits]unit }
+type unitTable struct {
+	used slotSet
+	u    [maxUnits]unit
+}
 
 func (u *unitTable) hash(h *key.Hasher) {
-	for i := range u.u {
+	h.Word(uint64(u.used))
+	for i := range u.used.all {
 		x := &u.u[i]
-		if x.used == 0 {
-			continue
-		}
 		h.Word(uint64(i) | uint64(x.from)<<8 | uint64(x.to)<<32)
 		h.Word(uint64(x.open) | uint64(x.tagged)<<8 | uint64(x.picked)<<16 | uint64(x.place)<<24 |
 			uint64(x.ioends)<<32 | uint64(x.failed)<<56)
 	}
-	h.Word(^uint64(0))
 }
 
 // live reports whether the unit still guards data of the cache. One that is
 // not only waits for its remap.
-func (x *unit) live() bool { return x.used != 0 && (x.open > 0 || x.tagged != 0) }
+func (x *unit) live() bool { return x.open > 0 || x.tagged != 0 }
 
 // find returns the slot of the live unit that holds a block, -1 if none does.
 func (u *unitTable) find(block int32) int32 {
-	for i := range u.u {
+	for i := range u.used.all {
 		if x := &u.u[i]; x.live() && x.from <= block && block < x.to {
 			return int32(i)
 		}
@@ -58,8 +57,8 @@ func (u *unitTable) find(block int32) int32 {
 
 // picked returns the slot of a unit in the range that writeback is selecting, or -1.
 func (u *unitTable) picked(from, to int32) int32 {
-	for i := range u.u {
-		if x := &u.u[i]; x.used != 0 && x.picked != 0 && x.from < to && from < x.to {
+	for i := range u.used.all {
+		if x := &u.u[i]; x.picked != 0 && x.from < to && from < x.to {
 			return int32(i)
 		}
 	}
@@ -90,29 +89,25 @@ func (t *task) openUnit(from, to int32) {
 // absorb makes a unit in place of the live units within it.
 func (u *unitTable) absorb(from, to int32) int32 {
 	var tagged int32
-	free := int32(-1)
-	for i := range u.u {
+	for i := range u.used.all {
 		x := &u.u[i]
 		if x.live() && x.from >= from && x.to <= to {
 			tagged |= x.tagged
 			x.tagged = 0
-			x.release()
-		}
-		if x.used == 0 && free < 0 {
-			free = int32(i)
+			u.release(int32(i))
 		}
 	}
-	if free < 0 {
-		panic("engine: too many units")
-	}
-	u.u[free] = unit{used: 1, from: from, to: to, tagged: tagged}
-	return free
+	slot := u.used.take()
+	u.u[slot] = unit{from: from, to: to, tagged: tagged}
+	return slot
 }
 
-// release frees the slot of a unit that nothing refers to any more.
-func (x *unit) release() {
+// release frees the slot of a unit if nothing refers to it any more.
+func (u *unitTable) release(slot int32) {
+	x := &u.u[slot]
 	if x.open == 0 && x.tagged == 0 && x.picked == 0 && x.ioends == 0 {
 		*x = unit{}
+		u.used.drop(slot)
 	}
 }
 
@@ -128,10 +123,10 @@ func (t *task) closeUnit() {
 	if t.f.opened == 0 {
 		return
 	}
-	x := &t.k.units.u[t.f.opened-1]
+	slot := t.f.opened - 1
 	t.f.opened = 0
-	x.open--
-	x.release()
+	t.k.units.u[slot].open--
+	t.k.units.release(slot)
 }
 
 // inPlace reports whether the blocks can be overwritten by one atomic bio:

@@ -49,7 +49,8 @@ func (t *task) vanishing(buf []crashsim.Fault, s crashsim.Step) []crashsim.Fault
 }
 
 // reclaims lists the clean folios that may be evicted and the dirty ones at
-// which the flusher may start.
+// which the flusher may start. Of the folios that are written together only
+// the first is listed: to start at another one of them is the same.
 func (k *Kernel) reclaims(buf []crashsim.Fault) []crashsim.Fault {
 	for i := range k.cache.folios {
 		fo := &k.cache.folios[i]
@@ -57,11 +58,23 @@ func (k *Kernel) reclaims(buf []crashsim.Fault) []crashsim.Fault {
 		case fo.pages == 0:
 		case fo.evictable():
 			buf = append(buf, crashsim.Fault{Kind: crashsim.Reclaim, Form: formEvict, A: fo.index})
-		case fo.dirty && k.started.queued == 0:
+		case fo.dirty && k.started.queued == 0 && k.leads(fo):
 			buf = append(buf, crashsim.Fault{Kind: crashsim.Reclaim, Form: formWriteback, A: fo.index})
 		}
 	}
 	return buf
+}
+
+// leads reports whether no dirty folio before fo would be written together
+// with it.
+func (k *Kernel) leads(fo *folio) bool {
+	from, _ := k.widen(fo.index, fo.end())
+	first := true
+	k.eachFolio(from, fo.index, func(other *folio) bool {
+		first = !other.dirty
+		return first
+	})
+	return first
 }
 
 // goingPages lists the user pages that may be unmapped for good.

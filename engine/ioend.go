@@ -8,8 +8,7 @@ import (
 
 // ioend states.
 const (
-	ioendFree = iota
-	ioendBuilding
+	ioendBuilding  = iota + 1
 	ioendSubmitted // in a plug or with the device
 	ioendDone      // all its commands completed
 )
@@ -32,25 +31,25 @@ type ioend struct {
 const maxIoends = 64
 
 // ioendTable holds the ioends in flight.
-type ioendTable struct{ e [maxIoends]ioend }
+type ioendTable struct {
+	used slotSet
+	e    [maxIoends]ioend
+}
 
 func (x *ioendTable) hash(h *key.Hasher) {
-	for i := range x.e {
+	h.Word(uint64(x.used))
+	for i := range x.used.all {
 		e := &x.e[i]
-		if e.state == ioendFree {
-			continue
-		}
 		h.Word(uint64(i) | uint64(e.state)<<8 | uint64(e.file)<<16 | uint64(e.len)<<40)
 		h.Word(uint64(e.disk) | uint64(e.unit)<<32 | uint64(e.place)<<40 | uint64(e.unwritten)<<48 | uint64(e.atomic)<<56)
 		h.Word(uint64(e.commands) | uint64(e.err)<<32)
 	}
-	h.Word(^uint64(0))
 }
 
 // diskSector returns where a sector of the file is being written to by an
 // ioend that the device has not completed.
 func (x *ioendTable) diskSector(k *Kernel, s int32) (blk.Sector, bool) {
-	for i := range x.e {
+	for i := range x.used.all {
 		e := &x.e[i]
 		if e.state == ioendSubmitted && s >= e.file && s < e.file+e.len {
 			return e.disk + s - e.file, true
@@ -81,18 +80,13 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 		t.Step(stepSubmitFull)
 		t.submitIoend()
 	}
-	for i := range k.ioends.e {
-		if e := &k.ioends.e[i]; e.state == ioendFree {
-			*e = ioend{state: ioendBuilding, file: file, disk: at, len: k.blockSectors, unit: slot + 1, place: place,
-				unwritten: unw, atomic: atomic}
-			f.building = int32(i) + 1
-			if slot >= 0 {
-				k.units.u[slot].ioends++
-			}
-			return
-		}
+	i := k.ioends.used.take()
+	k.ioends.e[i] = ioend{state: ioendBuilding, file: file, disk: at, len: k.blockSectors, unit: slot + 1, place: place,
+		unwritten: unw, atomic: atomic}
+	f.building = i + 1
+	if slot >= 0 {
+		k.units.u[slot].ioends++
 	}
-	panic("engine: too many ioends")
 }
 
 // submitIoend hands the ioend under construction to the block layer
@@ -117,7 +111,7 @@ func (t *task) submitIoend() {
 // remap, and the first of them stands for all.
 func (k *Kernel) nextDone() int32 {
 	best := int32(-1)
-	for i := range k.ioends.e {
+	for i := range k.ioends.used.all {
 		e := &k.ioends.e[i]
 		if e.state != ioendDone || e.unit != 0 && !k.unitDone(e.unit-1) {
 			continue
@@ -136,7 +130,7 @@ func (k *Kernel) unitDone(slot int32) bool {
 		return false
 	}
 	var done int32
-	for i := range k.ioends.e {
+	for i := range k.ioends.used.all {
 		if e := &k.ioends.e[i]; e.state == ioendDone && e.unit == slot+1 {
 			done++
 		}
@@ -173,13 +167,13 @@ func (t *task) endUnit(slot int32) {
 		t.remapUnit(slot)
 	}
 	t.Step(stepEndWriteback)
-	for i := range k.ioends.e {
+	for i := range k.ioends.used.all {
 		if e := &k.ioends.e[i]; e.state == ioendDone && e.unit == slot+1 {
-			k.endIoendWriteback(e)
+			k.endIoendWriteback(int32(i))
 		}
 	}
 	x.ioends, x.failed, x.place = 0, 0, 0
-	x.release()
+	k.units.release(slot)
 }
 
 // remapUnit is step 34 for a unit: every extent in one chain of transactions.
@@ -214,7 +208,7 @@ func (t *task) remapUnit(slot int32) {
 // unitIoend returns the first ioend of a unit at or after a file block.
 func (k *Kernel) unitIoend(slot, from int32) *ioend {
 	var best *ioend
-	for i := range k.ioends.e {
+	for i := range k.ioends.used.all {
 		e := &k.ioends.e[i]
 		if e.state == ioendDone && e.unit == slot+1 && e.file >= from*k.blockSectors && (best == nil || e.file < best.file) {
 			best = e
@@ -254,7 +248,7 @@ func (t *task) endIoend() {
 		k.logSize(end)
 	}
 	t.Step(stepEndWriteback)
-	k.endIoendWriteback(e)
+	k.endIoendWriteback(t.f.ioend)
 }
 
 // remapExtent moves the blocks of an ioend from the COW fork to the data fork
@@ -313,9 +307,11 @@ func (k *Kernel) cancelCow(from, to int32) {
 
 // endIoendWriteback is step 36 for the folios of an ioend
 // (iomap_finish_ioend_buffered).
-func (k *Kernel) endIoendWriteback(e *ioend) {
+func (k *Kernel) endIoendWriteback(slot int32) {
+	e := &k.ioends.e[slot]
 	for s := e.file; s < e.file+e.len; s += k.blockSectors {
 		k.cache.folio(s/pageSectors).writeback--
 	}
 	*e = ioend{}
+	k.ioends.used.drop(slot)
 }

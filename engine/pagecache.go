@@ -14,6 +14,10 @@ type folio struct {
 	pages    int32 // 0 when the slot is empty
 	lockedBy int32 // 1 + task
 	dirty    bool
+	// mark is the dirty mark by which writeback finds the folio. It outlives
+	// dirty until the folio is under writeback (folio_start_writeback), so that
+	// nobody who looks in between takes the folio for clean.
+	mark bool
 	// writeback counts the blocks under writeback, and one more while the
 	// folio is being mapped, so that it does not end early.
 	writeback int32
@@ -55,6 +59,9 @@ func (c *pageCache) hash(h *key.Hasher) {
 		w := uint64(f.index) | uint64(f.pages)<<12 | uint64(f.lockedBy)<<24 | uint64(f.writeback)<<32
 		if f.dirty {
 			w |= 1 << 63
+		}
+		if f.mark {
+			w |= 1 << 62
 		}
 		h.Word(w)
 		h.Word(f.dirtyBlocks)

@@ -214,6 +214,6 @@ func (t *task) copyEnd() bool {
 	bits := k.blockBits(fo, first, last+1)
 	fo.uptodateBlocks |= bits
 	fo.dirtyBlocks |= bits
-	fo.dirty = true
+	fo.dirty, fo.mark = true, true
 	return true
 }

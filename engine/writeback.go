@@ -66,15 +66,11 @@ func (t *task) pickFolios() bool {
 	k, f := t.k, &t.f
 	for f.wbIndex < f.wbEnd {
 		fo := k.cache.folio(f.wbIndex)
-		if fo == nil || !fo.dirty && fo.writeback == 0 {
+		if fo == nil || !fo.mark {
 			f.wbIndex++
 			continue
 		}
 		f.pickFrom, f.pickTo = k.widen(fo.index, fo.end())
-		if !k.anyDirty(f.pickFrom, f.pickTo) {
-			f.wbIndex = f.pickTo
-			continue
-		}
 		switch o := k.pickObstacle(f.pickFrom, f.pickTo); {
 		case o.kind == 0:
 			t.lockPicked()
@@ -100,7 +96,7 @@ func (k *Kernel) widen(from, to int32) (int32, int32) {
 		if fo := k.cache.folio(to - 1); fo != nil {
 			to = fo.end()
 		}
-		for i := range k.units.u {
+		for i := range k.units.used.all {
 			x := &k.units.u[i]
 			if !x.live() {
 				continue
@@ -132,17 +128,9 @@ func (k *Kernel) eachFolio(from, to int32, fn func(*folio) bool) {
 	}
 }
 
-func (k *Kernel) anyDirty(from, to int32) (dirty bool) {
-	k.eachFolio(from, to, func(fo *folio) bool {
-		dirty = fo.dirty
-		return !dirty
-	})
-	return dirty
-}
-
 // pickObstacle says what keeps a selection from being written now.
 func (k *Kernel) pickObstacle(from, to int32) (o obstacle) {
-	for i := range k.units.u {
+	for i := range k.units.used.all {
 		x := &k.units.u[i]
 		first := x.from * k.blockSectors / pageSectors
 		if x.live() && x.open > 0 && first >= from && first < to {
@@ -168,7 +156,7 @@ func (t *task) lockPicked() {
 		fo.lockedBy = int32(t.ID()) + 1
 		return true
 	})
-	for i := range k.units.u {
+	for i := range k.units.used.all {
 		x := &k.units.u[i]
 		first := x.from * k.blockSectors / pageSectors
 		if x.live() && first >= f.pickFrom && first < f.pickTo {
@@ -180,13 +168,13 @@ func (t *task) lockPicked() {
 // unpick ends the selection: the folios of its units are under writeback now,
 // and what the units guarded has gone out.
 func (k *Kernel) unpick(from, to int32) {
-	for i := range k.units.u {
+	for i := range k.units.used.all {
 		x := &k.units.u[i]
 		if x.picked != 0 {
 			first := x.from * k.blockSectors / pageSectors
 			if first >= from && first < to {
 				x.picked, x.tagged = 0, 0
-				x.release()
+				k.units.release(int32(i))
 			}
 		}
 	}
@@ -206,7 +194,7 @@ func (t *task) writeFolio(fo *folio) {
 		k.cache.put(s, blk.Zero)
 	}
 	t.Step(stepStartWriteback)
-	fo.writeback = 1
+	fo.writeback, fo.mark = 1, fo.dirty
 	t.Step(stepMapBlocks)
 	t.block(waitInodeMap, 0)
 	_, last := k.folioBlocks(fo)

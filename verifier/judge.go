@@ -5,6 +5,7 @@ import (
 
 	"untorn/internal/blk"
 	"untorn/internal/count"
+	"untorn/internal/key"
 	"untorn/workloads"
 )
 
@@ -74,7 +75,9 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 		}
 		before := w.precede>>x&1 != 0
 		apart := before || v.after[u.op]>>x&1 != 0
-		if x != u.op && (!o.Atomic && !before || o.Direct && !apart) {
+		// A direct write takes no exclusive lock: with whatever overlaps it in
+		// time it may mix, whichever of the two is asked about.
+		if x != u.op && (!o.Atomic && !before || (o.Direct || op.Direct) && !apart) {
 			w.excuse |= 1 << x
 		}
 		if o.Offset == op.Offset && o.Length == op.Length && h.Failed()>>x&1 == 0 {
@@ -95,6 +98,7 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 	if v.shorts[group] {
 		worst = Short
 	}
+	v.runs = key.Hasher{}
 	pieces := v.m.pieces[v.m.piecesOf[group]:v.m.piecesOf[group+1]]
 	for i := range pieces {
 		p := &pieces[i]
@@ -195,12 +199,13 @@ func (v *Verifier) scan(p *piece) (held uint64, worst Verdict) {
 		version, verdict := v.sector(img[i], p.file+int32(i), p.stretch)
 		worst = min(worst, verdict)
 		held |= version
-		if verdict != Held {
-			i++
-			continue
+		n := 1
+		if verdict == Held {
+			// Within a stretch all of a run is right when its first sector is.
+			n = run(img[i:])
 		}
-		// Within a stretch all of a run is right when its first sector is.
-		i += run(img[i:])
+		v.runs.Word(v.in.Content(img[i]) ^ uint64(n)<<48)
+		i += n
 	}
 	return held, worst
 }

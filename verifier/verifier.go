@@ -62,6 +62,7 @@ type Verifier struct {
 	gone   []bool   // by stretch: sectors are absent
 	seen   uint16   // verdicts that OnVerdict was told of
 	recent []key.Key
+	runs   key.Hasher // the content of the group judged last, as runs
 
 	groups    []tally
 	leaves    []int32 // groups that had leaves since the last choice
@@ -274,17 +275,7 @@ func (v *Verifier) fingerprint(group int) {
 		}
 	} else {
 		h.Key(v.m.id)
-		for _, p := range v.m.pieces[v.m.piecesOf[group]:v.m.piecesOf[group+1]] {
-			if p.disk < 0 {
-				continue
-			}
-			img := v.image[p.disk : p.disk+p.n]
-			for i := 0; i < len(img); {
-				n := run(img[i:])
-				h.Word(v.in.Content(img[i]) + uint64(n)<<48)
-				i += n
-			}
-		}
+		h.Key(v.runs.Sum())
 	}
 	k := h.Sum()
 	if slot := &v.recent[k[0]&(recentMax-1)]; *slot != k {

@@ -12,7 +12,7 @@ import (
 
 const (
 	shardBits  = 6
-	chunkBits  = 14 // log2 of the bytes of one chunk of encoded sums
+	chunkBits  = 13 // log2 of the bytes of one chunk of encoded sums
 	firstSlots = 64
 	slotBytes  = 24
 )

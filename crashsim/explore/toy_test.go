@@ -93,7 +93,7 @@ func (k *toy) misbehave(t *crashsim.Task) {
 			t.Step(stepSpin)
 		}
 	case "spin":
-		for { // task 0 opens the gate for all others, who open it for task 0
+		for { // task 0 opens the gate for all others and the flusher, who open it for task 0
 			t.Block(crashsim.Wait{Kind: waitGate, Arg: int32(min(t.ID(), 1))})
 			t.Step(stepSpin)
 			k.gate = 1 - k.gate
@@ -106,6 +106,7 @@ func (k *toy) flusher(t *crashsim.Task) {
 		t.Block(crashsim.Wait{Kind: waitDirty})
 		t.Step(stepFlush)
 		k.flushed = k.x
+		k.gate = 0
 		k.count(3, uint64(k.x))
 		if k.x == 0 {
 			k.find(0)
@@ -130,7 +131,7 @@ func (k *toy) Ready(w crashsim.Wait) bool {
 	case waitAll:
 		return k.acked == all
 	case waitDirty:
-		return k.acked == all && k.flushed != k.x
+		return k.acked == all && (k.flushed != k.x || k.gate == 1)
 	case waitGate:
 		return k.gate == int(w.Arg)
 	}

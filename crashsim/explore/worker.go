@@ -3,6 +3,7 @@ package explore
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"untorn/crashsim"
 	"untorn/internal/key"
@@ -19,7 +20,7 @@ type frame struct {
 	call  int    // index of its answer
 	steps uint32 // announced when it was reached
 	n     int    // options
-	first int    // the option that was tried first; the others follow, and 0 the last
+	first int    // the option tried first; the others follow in order, round the end
 	tried int    // options begun, the present one included
 	root  bool   // the first node of the program
 
@@ -131,6 +132,10 @@ func (w *worker) node(n int) int {
 	}
 	w.expand = false
 	if w.cycle = w.path.has(k); w.cycle {
+		return crashsim.Stop
+	}
+	if n > math.MaxUint16 {
+		w.err = fmt.Errorf("explore: %d options at one point", n)
 		return crashsim.Stop
 	}
 	w.path.push(k)

@@ -29,6 +29,8 @@ type world struct {
 	initial []blk.Handle
 	log     blk.Log
 	cow     int32 // disk block of the copy, where the log remaps to
+	lsn     uint64
+	logEnd  blk.Sector
 }
 
 func newWorld(seed uint64) *world {
@@ -36,7 +38,7 @@ func newWorld(seed uint64) *world {
 	lba := int32(1 + r.IntN(2))
 	block := 2 * lba
 	w := &world{rnd: r, in: blk.NewInterner()}
-	w.super = ondisk.Geometry(lba, block, 16, 4, block, 8)
+	w.super = ondisk.Geometry(lba, block, 16, 8, block, 8)
 	pick := func(ns ...int32) int32 { return ns[r.IntN(len(ns))] }
 	w.rules = powerloss.Rules{LBA: lba, NAWUPF: lba * pick(1, 2, 4, 8), NAWUN: lba * pick(0, 1, 4, 8),
 		CachedLBA: r.IntN(4) == 0, Garbage: r.IntN(6) == 0, Boundary: int64(lba * pick(0, 0, 4, 8)),
@@ -75,6 +77,7 @@ func (w *world) format(size int32) {
 	w.meta(0, [][512]byte{sb})
 	blocks := size / w.super.Block
 	w.cow = blocks
+	w.lsn, w.logEnd = 1, w.super.Log.Start
 	ino := ondisk.Inode{Size: int64(size) * 512, LSN: 1, Extents: []ondisk.Extent{{Off: 0, Block: 0, Len: blocks}}}
 	b, err := ino.Encode(w.super.Inode[0].Len)
 	if err != nil {
@@ -107,19 +110,21 @@ func (w *world) data(op int, r blk.Range, off int32) []blk.Handle {
 func (w *world) write(cmd int32) {
 	r, lba := w.rnd, w.super.LBA
 	e := blk.Event{Kind: blk.SubmitWrite, Cmd: cmd, FUA: r.IntN(4) == 0}
-	if r.IntN(4) == 0 {
+	n := (1 + r.Int32N(4) + lba - 1) / lba * lba
+	if r.IntN(3) == 0 && w.logEnd+n <= w.super.Log.End() {
 		items := []ondisk.Item{{Kind: ondisk.Size, Bytes: w.w.File - 512*int64(r.IntN(3))}}
 		if r.IntN(2) == 0 {
 			off := r.Int32N(w.cow)
 			items = append(items, ondisk.Item{Kind: ondisk.Map,
 				Ext: ondisk.Extent{Off: off, Block: w.cow + off, Len: 1 + r.Int32N(w.cow-off)}})
 		}
-		n := 1 + int32(r.IntN(2))
-		n = (n + lba - 1) / lba * lba
-		e.Range = blk.Range{Start: w.super.Log.Start, Len: n}
+		// Now and then a new record overwrites an old one.
+		e.Range = blk.Range{Start: w.logEnd, Len: n}
+		w.logEnd += n * int32(r.IntN(2))
+		w.lsn++
 		for i := range n {
 			var b [512]byte
-			ondisk.EncodeLogSector(&b, 2, i, n, items)
+			ondisk.EncodeLogSector(&b, w.lsn, i, n, items)
 			e.Payload = append(e.Payload, w.in.Intern(b[:]))
 		}
 	} else {

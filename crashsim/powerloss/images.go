@@ -37,7 +37,7 @@ var one = count.Of(1)
 // at this moment. The image that the sink holds first is the medium.
 //
 // Images that no verdict can tell apart are visited once, and their number is
-// the weight: see the package documentation and blk.Sink. The weights of all
+// the weight: see docs/judging.md and blk.Sink. The weights of all
 // visited images add up to Covered.
 func (s *State) Images(sink blk.Sink, part *blk.Partition) {
 	e := &s.enum

@@ -161,12 +161,22 @@ func (e *enumeration) metaSegments() {
 			continue
 		}
 		cov := e.covOf(i)
-		if n := len(e.meta); n > 0 && e.join(&e.meta[n-1], l, cov, next) {
+		// Parts of two records that are both new, or of one that is on the
+		// medium already, could make up a whole one.
+		alone := len(cov) == 1 && e.differs(cov[0], l) && e.differs(cov[0], l-1)
+		if n := len(e.meta); n > 0 && alone && e.join(&e.meta[n-1], l, cov, next) {
 			e.meta[n-1].n++
 			continue
 		}
 		e.meta = e.newSegment(e.meta, l, cov, -1, nowhere)
 	}
+}
+
+// differs reports whether command i carries for LBA l what the medium does
+// not hold.
+func (e *enumeration) differs(i, l int32) bool {
+	c, lba := e.s.cmds[i], e.s.rules.LBA
+	return c.covers(l, lba) && !slices.Equal(c.at(l, lba), e.s.base[l*lba:(l+1)*lba])
 }
 
 func (e *enumeration) isMeta(r blk.Range) bool {

@@ -5,45 +5,7 @@ import (
 	"slices"
 
 	"untorn/internal/blk"
-	"untorn/internal/key"
 )
-
-// phase is how far the device got with a command.
-type phase uint8
-
-const (
-	_        phase = iota
-	inflight       // not answered
-	acked          // answered, in the volatile cache
-	failed         // answered with an error: its pieces may be there or not, and no FLUSH tells
-	hardened       // on the medium, and open only in its order or in what the device read
-)
-
-// An alteration is another content that the device may have read for one LBA.
-type alteration struct {
-	lba     int32
-	content []blk.Handle // one LBA
-}
-
-// command is a write that has LBAs whose content is open.
-type command struct {
-	id      int32
-	rng     blk.Range
-	payload []blk.Handle
-	phase   phase
-	fua     bool
-	atomic  bool   // one piece
-	whole   bool   // applies as a whole against others
-	sub     uint32 // when it was submitted
-	done    uint32 // when it was answered, 0 if it was not
-	live    []uint64
-	nlive   int32
-	alts    []alteration // in the order in which they were made
-
-	overlaps bool   // some other open command covered one of its LBAs
-	stale    bool   // sum has to be computed again
-	sum      uint64 // fingerprint of range, payload, alterations and live LBAs
-}
 
 // flush is a FLUSH in flight.
 type flush struct {
@@ -152,29 +114,6 @@ func (s *State) find(id int32) *command {
 	return nil
 }
 
-func (s *State) alter(e *blk.Event) {
-	c := s.find(e.Cmd)
-	if c == nil || c.phase != inflight {
-		return
-	}
-	lba := s.rules.LBA
-	for l := e.Range.Start / lba; l*lba < e.Range.End(); l++ {
-		if !c.covers(l, lba) {
-			continue
-		}
-		content := slices.Clone(c.newest(l, lba))
-		for i := range content {
-			if sec := l*lba + int32(i); e.Range.Contains(sec) {
-				content[i] = e.Payload[sec-e.Range.Start]
-			}
-		}
-		if !slices.Equal(content, c.newest(l, lba)) {
-			c.alts = append(c.alts, alteration{l, content})
-			c.stale = true
-		}
-	}
-}
-
 func (s *State) complete(e *blk.Event) {
 	s.now++
 	for i, f := range s.flushes {
@@ -267,46 +206,6 @@ func (s *State) store(at blk.Sector, content []blk.Handle) {
 	}
 }
 
-// pin removes, on the LBAs of a read, what the device cannot have read into
-// the command that shows there, given what it returned.
-func (s *State) pin(e *blk.Event) {
-	lba := s.rules.LBA
-	for l := e.Range.Start / lba; l*lba < e.Range.End(); l++ {
-		c := s.top(l)
-		if c == nil || !c.altered(l) {
-			continue
-		}
-		matches := func(content []blk.Handle) bool {
-			for i, h := range content {
-				if sec := l*lba + int32(i); e.Range.Contains(sec) && e.Payload[sec-e.Range.Start] != h {
-					return false
-				}
-			}
-			return true
-		}
-		own := c.at(l, lba)
-		match := own
-		if !matches(own) {
-			match = nil
-			for _, a := range c.alts {
-				if a.lba == l && matches(a.content) {
-					match = a.content
-				}
-			}
-		}
-		if match == nil {
-			panic(fmt.Sprintf("powerloss: %v returned what cmd%d never carried", e, c.id))
-		}
-		if &match[0] != &own[0] {
-			c.payload = slices.Clone(c.payload)
-			copy(c.at(l, lba), match)
-		}
-		c.alts = slices.DeleteFunc(c.alts, func(a alteration) bool { return a.lba == l })
-		c.stale = true
-	}
-	s.harden(func(*command) bool { return false })
-}
-
 // top returns the command whose content a read of an LBA returns, nil for
 // none: the one that was acknowledged last.
 func (s *State) top(l int32) *command {
@@ -332,114 +231,3 @@ func (s *State) Contents(sec blk.Sector) blk.Handle {
 
 // Open returns the number of commands of which something is open.
 func (s *State) Open() int { return len(s.cmds) }
-
-// Hash folds everything that decides which images power loss may leave, now
-// and after any further events. content returns a word that names what a
-// handle stands for; it must be the same function in every call.
-func (s *State) Hash(h *key.Hasher, content func(blk.Handle) uint64) {
-	if !s.summed {
-		for i, x := range s.initial {
-			s.initialSum += key.Mix(uint64(i), content(x))
-		}
-		s.summed = true
-		s.sum += s.initialSum
-	}
-	for _, c := range s.changes {
-		s.sum += key.Mix(uint64(c.sector), content(c.new)) - key.Mix(uint64(c.sector), content(c.old))
-	}
-	s.changes = s.changes[:0]
-	h.Word(s.sum)
-	h.Word(uint64(len(s.cmds))<<32 | uint64(len(s.flushes)))
-	for i, c := range s.cmds {
-		if c.stale {
-			c.fingerprint(content, s.rules.LBA)
-		}
-		h.Word(c.sum ^ uint64(c.phase))
-		if c.overlaps {
-			for j, d := range s.cmds[:i] {
-				if d.overlaps && d.rng.Overlaps(c.rng) {
-					// Who was answered first decides what a read returns.
-					h.Word(uint64(i)<<32 | uint64(j)<<2 | bit(before(d, c))<<1 | bit(d.done < c.done))
-				}
-			}
-		}
-	}
-	for _, f := range s.flushes {
-		for _, c := range s.cmds {
-			h.Word(bit(c.done != 0 && c.done < f.sub))
-		}
-	}
-}
-
-func bit(b bool) uint64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// before reports whether a applies before b: it was answered by the time b
-// was submitted.
-func before(a, b *command) bool { return a.done != 0 && a.done < b.sub }
-
-// covers reports whether LBA l of the command is open.
-func (c *command) covers(l, lba int32) bool {
-	i := l - c.rng.Start/lba
-	return l*lba >= c.rng.Start && l*lba < c.rng.End() && c.live[i/64]>>(i%64)&1 != 0
-}
-
-func (c *command) drop(l, lba int32) {
-	i := l - c.rng.Start/lba
-	c.live[i/64] &^= 1 << (i % 64)
-	c.nlive--
-	c.stale = true
-	c.alts = slices.DeleteFunc(c.alts, func(a alteration) bool { return a.lba == l })
-}
-
-// at returns what the write carried for an LBA.
-func (c *command) at(l, lba int32) []blk.Handle {
-	i := l*lba - c.rng.Start
-	return c.payload[i : i+lba]
-}
-
-// newest returns the last content that the device may have read for an LBA.
-func (c *command) newest(l, lba int32) []blk.Handle {
-	for i := len(c.alts) - 1; i >= 0; i-- {
-		if c.alts[i].lba == l {
-			return c.alts[i].content
-		}
-	}
-	return c.at(l, lba)
-}
-
-func (c *command) altered(l int32) bool {
-	for i := range c.alts {
-		if c.alts[i].lba == l {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *command) fingerprint(content func(blk.Handle) uint64, lba int32) {
-	var h key.Hasher
-	h.Word(uint64(uint32(c.rng.Start))<<32 | uint64(uint32(c.rng.Len)))
-	h.Bool(c.fua)
-	for _, w := range c.live {
-		h.Word(w)
-	}
-	for l := c.rng.Start / lba; l*lba < c.rng.End(); l++ {
-		if c.covers(l, lba) {
-			for _, x := range c.at(l, lba) {
-				h.Word(content(x))
-			}
-		}
-	}
-	for _, a := range c.alts {
-		h.Int(int(a.lba))
-		for _, x := range a.content {
-			h.Word(content(x))
-		}
-	}
-	c.sum, c.stale = h.Sum()[0], false
-}

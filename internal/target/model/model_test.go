@@ -2,8 +2,10 @@ package model
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,15 +17,15 @@ import (
 	"untorn/workloads"
 )
 
-func testConfig() *Config {
+// small is the scenario of these tests: one unit of two folios, made durable.
+func small() *Config {
 	c := &Config{
 		Design: engine.Design{Filesystem: engine.XFS, Block: 4096, FolioMin: 4096, FolioMax: 4096, Copy: engine.CopyPin,
 			Track: engine.TrackCowFork, Writeback: engine.WritebackCow, Submit: engine.SubmitWriteback, Stable: engine.StableWait, Cluster: 4096},
 		Device: nvme.Config{LBA: 512, NAWUPF: 512, AWUN: 512, MaxTransfer: 128 << 10, CachedAtomicity: nvme.CommandUnit, FUA: true,
 			Tear: nvme.OldOrNew},
-		Workload: workloads.Workload{File: 16 << 10, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous, Ops: []workloads.Op{
+		Workload: workloads.Workload{File: 8 << 10, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous, Ops: []workloads.Op{
 			{Task: "db", Kind: workloads.Pwrite, Offset: 0, Length: 8 << 10, Atomic: true},
-			{Task: "db", Kind: workloads.Pwrite, Offset: 8 << 10, Length: 8 << 10, Atomic: true},
 			{Task: "db", Kind: workloads.Fsync},
 		}},
 		Faults:   crashsim.Faults{PowerLoss: true, Budget: 2},
@@ -34,34 +36,219 @@ func testConfig() *Config {
 	return c
 }
 
-func TestProbe(t *testing.T) {
-	for f := 0; f <= 2; f++ {
-		for pre := 0; pre <= 2; pre++ {
-			if f+pre > 3 {
-				continue
-			}
-			c := testConfig()
-			s := NewShared()
-			start := time.Now()
-			res, err := explore.Run(context.Background(), func() explore.Program {
-				p, err := NewProgram(c, s)
-				require.NoError(t, err)
-				return p
-			}, explore.Config{Bound: crashsim.Budget{Faults: f, Preemptions: pre, Total: f + pre}, Workers: 1, CacheBytes: 1 << 30, StopAt: -1})
-			require.NoError(t, err)
-			n, _ := s.Distinct()
-			t.Log(f, pre, "schedules", res.Schedules, "executed", res.Executed, "steps", res.Steps, "hits", res.CacheHits, "full", res.CacheFull,
-				"covered", CountsOf(&res.Tally).Covered.Short(), "judged", s.Judged(), "distinct", n, "stuck", res.Stuck, "findings", res.Findings, time.Since(start))
-			for v, n := range CountsOf(&res.Tally).Verdicts {
-				if !n.IsZero() {
-					t.Log("   ", verifier.Verdict(v), n.Short())
+// plain takes the protection away.
+func plain(c *Config) *Config {
+	d := &c.Design
+	d.Copy, d.Track, d.Writeback, d.Stable = engine.CopyPlain, engine.TrackNone, engine.WritebackPlain, engine.StableNone
+	return c
+}
+
+func bound(faults, preemptions int) crashsim.Budget {
+	return crashsim.Budget{Faults: faults, Preemptions: preemptions, Total: faults + preemptions}
+}
+
+// explored runs an exploration to its end.
+func explored(t testing.TB, c *Config, cfg explore.Config) (*explore.Result, *Shared) {
+	require.NoError(t, c.Check())
+	s := NewShared()
+	if cfg.Workers == 0 {
+		cfg.Workers = 1
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = 256 << 20
+	}
+	res, err := explore.Run(context.Background(), func() explore.Program {
+		p, err := NewProgram(c, s)
+		require.NoError(t, err)
+		return p
+	}, cfg)
+	require.NoError(t, err)
+	return res, s
+}
+
+// variants are scenarios that differ in what the state of a run consists of.
+func variants() map[string]*Config {
+	v := map[string]*Config{"cow-fork": small(), "control": plain(small())}
+	c := small()
+	c.Design.Copy = engine.CopyPlain
+	c.Faults.Kinds[crashsim.PageGone] = true
+	v["page gone"] = c
+	c = small()
+	c.Workload.File = 4 << 10
+	v["append"] = c
+	c = small()
+	c.Design.Writeback = engine.WritebackCowOrAtomic
+	c.Device.NAWUPF, c.Device.AWUN = 8<<10, 8<<10
+	v["in place"] = c
+	c = small()
+	c.Workload.Ops = append(c.Workload.Ops, workloads.Op{Task: "b", Kind: workloads.Pwrite, Offset: 4 << 10, Length: 4 << 10, Atomic: true})
+	v["two writers"] = c
+	c = plain(small())
+	c.Workload.Layout = workloads.Hole
+	c.Design.FolioMax = 8 << 10
+	v["hole"] = c
+	c = small()
+	c.Workload.Ops[0].Length, c.Workload.Ops[0].Atomic = 2<<10, false
+	c.Workload.Ops[0].Offset = 3 << 10
+	c.Design.Copy, c.Design.Stable = engine.CopyPlain, engine.StableNone
+	c.Workload.Ops = append(c.Workload.Ops, workloads.Op{Task: "b", Kind: workloads.Fsync})
+	v["partial blocks"] = c
+	return v
+}
+
+// TestKnownStatesAreNotExploredAgain: pruning changes the work and nothing
+// else. A state whose key left something out would change the counts.
+func TestKnownStatesAreNotExploredAgain(t *testing.T) {
+	for name, c := range variants() {
+		t.Run(name, func(t *testing.T) {
+			for _, b := range []crashsim.Budget{bound(0, 0), bound(0, 1), bound(1, 0), bound(2, 0), bound(1, 1)} {
+				with, ws := explored(t, c, explore.Config{Bound: b, StopAt: -1})
+				if n, _ := with.Schedules.Uint64(); n > 180_000 {
+					break // too many to execute one by one
 				}
+				without, wos := explored(t, c, explore.Config{Bound: b, StopAt: -1, NoCache: true, Workers: 2})
+				require.Nil(t, with.Stuck)
+				require.Equal(t, without.Schedules.String(), with.Schedules.String(), "%v", b)
+				require.Equal(t, without.Tally, with.Tally, "%v", b)
+				require.Equal(t, without.Findings, with.Findings, "%v", b)
+				n, _ := ws.Distinct()
+				m, _ := wos.Distinct()
+				require.Equal(t, m, n)
+				require.GreaterOrEqual(t, without.Executed, with.Executed)
 			}
-			for _, f := range res.Findings {
-				r, err := ReplayFinding(c, &f, crashsim.Budget{Faults: 2, Preemptions: 2, Total: 4})
+		})
+	}
+}
+
+// TestWorkersAgree: promised results do not depend on the number of workers,
+// nor on how much of the known states fits.
+func TestWorkersAgree(t *testing.T) {
+	for name, c := range variants() {
+		t.Run(name, func(t *testing.T) {
+			one, s1 := explored(t, c, explore.Config{Bound: bound(1, 1), StopAt: -1})
+			for _, cfg := range []explore.Config{{Workers: 2}, {Workers: 3, CacheBytes: 2 << 20}} {
+				cfg.Bound, cfg.StopAt = bound(1, 1), -1
+				many, s2 := explored(t, c, cfg)
+				require.Equal(t, one.Schedules, many.Schedules)
+				require.Equal(t, one.Tally, many.Tally)
+				require.Equal(t, one.Findings, many.Findings)
+				n1, _ := s1.Distinct()
+				n2, _ := s2.Distinct()
+				require.Equal(t, n1, n2)
+			}
+		})
+	}
+}
+
+// TestVerdicts: the design holds, and each way to take something away from it
+// breaks in the way that is known.
+func TestVerdicts(t *testing.T) {
+	stop := explore.Config{Bound: bound(1, 1), StopAt: int(verifier.Stale)}
+	for _, x := range []struct {
+		name string
+		c    *Config
+		want []verifier.Verdict
+	}{
+		{"cow-fork", small(), nil},
+		{"control", plain(small()), []verifier.Verdict{verifier.Torn}},
+		{"page gone", variants()["page gone"], []verifier.Verdict{verifier.Torn}},
+		{"append", variants()["append"], nil},
+		{"in place", variants()["in place"], nil},
+		{"two writers", variants()["two writers"], nil},
+		{"fsync without flush", func() *Config { c := small(); c.Design.Mutant = engine.MutantFsyncNoFlush; return c }(),
+			[]verifier.Verdict{verifier.Lost}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			res, _ := explored(t, x.c, stop)
+			var got []verifier.Verdict
+			for i := range res.Findings {
+				f := &res.Findings[i]
+				got = append(got, VerdictOf(f.Class))
+				r, err := ReplayFinding(x.c, f, stop.Bound)
 				require.NoError(t, err)
-				t.Log(r.Verdict, r.Reason, r.Tape)
+				require.Equal(t, VerdictOf(f.Class), r.Verdict)
+				require.Equal(t, f.Steps, r.Steps)
+				again, err := ReplayTape(x.c, r.Tape)
+				require.NoError(t, err)
+				require.Equal(t, r.Image, again.Image)
+				require.Equal(t, r.Trace, again.Trace)
+				judged, err := verifier.JudgeBytes(r.Image, r.History)
+				require.NoError(t, err)
+				require.Equal(t, r.Verdict, judged.Verdict)
 			}
-		}
+			require.Equal(t, x.want, got)
+			require.Nil(t, res.Stuck)
+		})
+	}
+}
+
+// TestTapesThatDoNotFit: a tape of another scenario is refused.
+func TestTapesThatDoNotFit(t *testing.T) {
+	c := variants()["page gone"]
+	res, _ := explored(t, c, explore.Config{Bound: bound(1, 0), StopAt: int(verifier.Torn)})
+	require.NotEmpty(t, res.Findings)
+	r, err := ReplayFinding(c, &res.Findings[0], bound(1, 0))
+	require.NoError(t, err)
+	for name, change := range map[string]func(*Replay){
+		"no such option": func(r *Replay) { r.Tape[0].Option = "user page 9 of db is gone" },
+		"never reached":  func(r *Replay) { r.Tape[0].Visit = 99 },
+		"no such cut":    func(r *Replay) { r.Tape[len(r.Tape)-1].Option = "after event 1, the first image that is torn" },
+		"damaged cut":    func(r *Replay) { r.Tape[len(r.Tape)-1].Option = "after lunch" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := *r
+			x.Tape = slices.Clone(r.Tape)
+			change(&x)
+			_, err := ReplayTape(c, x.Tape)
+			require.Error(t, err)
+		})
+	}
+	without, err := ReplayTape(c, r.Tape[:len(r.Tape)-1])
+	require.NoError(t, err)
+	require.Equal(t, verifier.Torn, without.Verdict)
+}
+
+// randomly answers with options at random, a few of them costing something.
+type randomly struct{ *rand.Rand }
+
+func (r randomly) Choose(p *crashsim.Point) int {
+	if n := p.Len(); n > 1 && (p.Free() || r.IntN(12) == 0) {
+		return r.IntN(n)
+	}
+	return 0
+}
+
+// BenchmarkSchedules measures schedules executed one after the other, nothing
+// pruned and nothing judged again: the speed of the machine, the engine, the
+// device and what follows its log.
+func BenchmarkSchedules(b *testing.B) {
+	c := small()
+	p, err := newProgram(c, NewShared())
+	require.NoError(b, err)
+	defer p.Close()
+	rng := rand.New(rand.NewPCG(1, 2))
+	steps := 0
+	b.ReportAllocs()
+	for range b.N {
+		steps += p.Run(randomly{rng}, bound(2, 2)).Steps
+	}
+	b.ReportMetric(float64(steps)/b.Elapsed().Seconds(), "steps/s")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "schedules/s")
+}
+
+// BenchmarkExplore measures what an exploration covers in a second, known
+// states being skipped.
+func BenchmarkExplore(b *testing.B) {
+	for _, bd := range []crashsim.Budget{bound(1, 1), bound(2, 2)} {
+		b.Run(fmt.Sprintf("%d+%d", bd.Faults, bd.Preemptions), func(b *testing.B) {
+			var executed, hits uint64
+			for range b.N {
+				res, _ := explored(b, small(), explore.Config{Bound: bd, StopAt: -1})
+				executed += res.Executed
+				hits += res.CacheHits
+			}
+			b.ReportMetric(float64(executed)/b.Elapsed().Seconds(), "runs/s")
+			b.ReportMetric(float64(hits)/float64(b.N), "hits/op")
+		})
 	}
 }

@@ -124,7 +124,8 @@ func ReplayTape(c *Config, t tape.Tape) (*Replay, error) {
 }
 
 // worstCut finds the first cut of a schedule whose images earn the worst
-// verdict. event is 0 for a schedule that is stuck.
+// verdict, and the last cut of one that held throughout, so that all of it is
+// shown. event is 0 for a schedule that is stuck.
 func worstCut(c *Config, schedule tape.Tape) (event int, v verifier.Verdict, err error) {
 	p, err := newPlayer(c)
 	if err != nil {
@@ -133,7 +134,7 @@ func worstCut(c *Config, schedule tape.Tape) (event int, v verifier.Verdict, err
 	defer p.Close()
 	v = verifier.NumImageVerdicts
 	p.wanted = func(at int, _ uint32, r *verifier.Result) verifier.Verdict {
-		if at > 0 && r.Worst < v {
+		if at > 0 && (r.Worst < v || v == verifier.Held && r.Worst == v) {
 			event, v = at, r.Worst
 		}
 		return verifier.NotChecked

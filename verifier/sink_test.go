@@ -1,0 +1,135 @@
+package verifier
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/blk"
+	"untorn/internal/count"
+	"untorn/internal/key"
+	"untorn/workloads"
+)
+
+// The images of a cut are the product of what its groups hold; the verdict of
+// each is the worse one.
+func TestProduct(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, atomic, "db: pwrite offset=32KiB length=16KiB atomic").see("c1 r1 c2 r2")
+	v := d.verifier(Untorn)
+	v.Begin(d.h)
+	v.Set(0, d.image)
+	_, groups := v.Recover()
+	require.Equal(t, 4, groups, "two units, and two stretches that nothing covers")
+	w := func(n uint64) *count.Count { c := count.Of(n); return &c }
+	first, second := d.super.Sector(0), d.super.Sector(8)
+	for g := range groups {
+		v.Leaf(g, w(1))
+		switch g {
+		case 0: // 1 held, 6 torn
+			v.Set(first, []blk.Handle{blk.Data(1, 0)})
+			v.Leaf(g, w(6))
+		case 2: // 3 held, 1 corrupt
+			v.Leaf(g, w(2))
+			v.Set(second, []blk.Handle{blk.Garbage})
+			v.Leaf(g, w(1))
+		}
+		v.Choice(w(1))
+		v.Component()
+	}
+	v.State(w(10))
+	r := v.Result()
+	require.Equal(t, "280", r.Covered.String())
+	require.Equal(t, "30", r.Verdicts[Held].String())
+	require.Equal(t, "180", r.Verdicts[Torn].String())
+	require.Equal(t, "70", r.Verdicts[Corrupt].String())
+	require.Equal(t, Corrupt, r.Worst)
+	require.Equal(t, "240", r.Behind[0].String(), "op 1 is visible in 6 of 7, whatever the rest is")
+	require.EqualValues(t, 7, r.Judged)
+}
+
+func TestNothingLookedAt(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, atomic)
+	v := d.verifier(Untorn)
+	v.Begin(d.h)
+	require.Equal(t, NotChecked, v.Result().Worst)
+	require.True(t, v.Result().Worst.Bad())
+}
+
+func TestOnVerdictComesOnce(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, atomic).see("c1 r1")
+	d.put(1, 0, 4*kib, 0)
+	v := d.verifier(Untorn)
+	var seen []Verdict
+	v.OnVerdict = func(x Verdict) {
+		seen = append(seen, x)
+		if x == Torn {
+			got, _ := v.JudgeImage()
+			require.Equal(t, Torn, got)
+			require.Equal(t, d.image, v.Image())
+		}
+	}
+	d.drive(v)
+	require.Equal(t, []Verdict{Torn, Held}, seen)
+	d.drive(v)
+	require.Len(t, seen, 4, "once for each cut")
+}
+
+func TestDistinct(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, atomic).see("c1 r1")
+	set := NewDistinct(1 << 16)
+	judge := func() uint64 {
+		v, err := New(Config{Workload: d.w, Contract: Untorn, Super: d.super, Interner: d.in, Distinct: set})
+		require.NoError(t, err)
+		d.drive(v)
+		n, exact := set.Count()
+		require.True(t, exact)
+		return n
+	}
+	require.EqualValues(t, 2, judge(), "the unit, and what no operation covers")
+	require.EqualValues(t, 2, judge(), "the same again")
+	d.put(1, 0, 4*kib, 0)
+	require.EqualValues(t, 3, judge())
+	d.checkpoint(mapped(0, 16, 4))
+	require.EqualValues(t, 5, judge(), "other metadata, for both groups")
+}
+
+func TestDistinctOverflow(t *testing.T) {
+	keys := make([]key.Key, 5000)
+	for i := range keys {
+		var h key.Hasher
+		h.Int(i)
+		keys[i] = h.Sum()
+	}
+	forward, backward := NewDistinct(1000), NewDistinct(1000)
+	for i := range keys {
+		forward.Add(keys[i])
+		backward.Add(keys[len(keys)-1-i])
+	}
+	n, exact := forward.Count()
+	m, _ := backward.Count()
+	require.False(t, exact)
+	require.Equal(t, n, m, "whatever the order")
+	require.LessOrEqual(t, n, uint64(1000))
+	all := NewDistinct(1 << 20)
+	for range 2 {
+		for _, k := range keys {
+			all.Add(k)
+		}
+	}
+	n, exact = all.Count()
+	require.True(t, exact)
+	require.EqualValues(t, 5000, n)
+}
+
+func TestRefusedConfigs(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, atomic)
+	for _, cfg := range []Config{
+		{Workload: d.w, Super: d.super, Interner: d.in},
+		{Workload: d.w, Contract: Untorn, Interner: d.in},
+		{Workload: d.w, Contract: Untorn, Super: d.super},
+		{Workload: &workloads.Workload{File: 1}, Contract: Untorn, Super: d.super, Interner: d.in},
+	} {
+		_, err := New(cfg)
+		require.Error(t, err)
+	}
+}
