@@ -24,11 +24,13 @@ const (
 	FolioSplit
 	TrackerEviction
 	Quota
+	// LogForce: the log worker forces the log.
+	LogForce
 	NumFaultKinds
 )
 
 var faultKindNames = [...]string{"invalid", "reclaim", "short_copy", "io_error", "no_space", "no_memory", "signal",
-	"migration", "page_gone", "folio_split", "tracker_eviction", "quota"}
+	"migration", "page_gone", "folio_split", "tracker_eviction", "quota", "log_force"}
 
 func (k FaultKind) String() string { return faultKindNames[k] }
 
@@ -54,7 +56,7 @@ type Faults struct {
 func (f *Faults) NotBuilt() string {
 	for k := range f.Kinds {
 		switch kind := FaultKind(k); kind {
-		case 0, Reclaim, ShortCopy, PageGone:
+		case 0, Reclaim, ShortCopy, PageGone, LogForce:
 		default:
 			if f.Kinds[k] {
 				return fmt.Sprintf("faults.%s: every-step", kind)

@@ -22,6 +22,9 @@ func (k *Kernel) Faults(buf []crashsim.Fault, mt *crashsim.Task, s crashsim.Step
 		buf = t.vanishing(buf, s)
 		buf = k.reclaims(buf)
 	}
+	if k.faults[crashsim.LogForce] && k.logWork == 0 && len(k.log.items) > int(k.log.writing) {
+		buf = append(buf, crashsim.Fault{Kind: crashsim.LogForce})
+	}
 	if k.faults[crashsim.ShortCopy] && s == stepCopy && t.f.pinned == 0 && t.f.copied == 0 {
 		for n := int32(1); n < t.resident(t.f.chunk); n++ {
 			buf = append(buf, crashsim.Fault{Kind: crashsim.ShortCopy, A: int32(t.ID()), B: n})
@@ -103,6 +106,8 @@ func (k *Kernel) Strike(x crashsim.Fault, _ *crashsim.Task) {
 		case formWriteback:
 			k.started = flusherWork{queued: 1, from: x.A}
 		}
+	case crashsim.LogForce:
+		k.logWork = 1
 	case crashsim.ShortCopy:
 		k.tasks[x.A].f.copied = x.B
 	case crashsim.PageGone:
@@ -123,6 +128,8 @@ func (k *Kernel) FaultText(x crashsim.Fault) string {
 		case formWriteback:
 			return fmt.Sprintf("start writeback at page %d", x.A)
 		}
+	case crashsim.LogForce:
+		return "start log worker"
 	case crashsim.ShortCopy:
 		return fmt.Sprintf("short copy of %d bytes by %s", x.B*sectorBytes, k.tasks[x.A].Name())
 	case crashsim.PageGone:

@@ -31,8 +31,9 @@ type Kernel struct {
 	dev     *nvme.Device
 	machine *crashsim.Machine
 	tasks   []*task
-	flusher *task
 	worker  *task
+	flusher *task
+	logger  *task
 
 	blockSectors int32
 	pageBlocks   int32 // blocks of a page, at least 1
@@ -47,7 +48,8 @@ type Kernel struct {
 	ioends  ioendTable
 	reqs    requestTable
 	started flusherWork
-	drained int32
+	logWork int32 // 1 when the log worker was asked to force the log
+	drained int32 // stages of the drain that have begun
 
 	payload []blk.Handle // of the request being dispatched
 
@@ -60,7 +62,6 @@ type Kernel struct {
 type flusherWork struct {
 	queued int32 // 1 when there is work that the flusher has not finished
 	from   int32 // first page
-	all    int32 // 1: the drain, which also forces the log
 }
 
 // task is one thread: the machine's task, and the frame of what lives across
@@ -146,7 +147,9 @@ func New(c *Config) *Kernel {
 	k.worker.Task = k.machine.AddTask("kworker", true, func(*crashsim.Task) { k.worker.runCompletions() })
 	k.flusher = &task{k: k}
 	k.flusher.Task = k.machine.AddTask("flusher", true, func(*crashsim.Task) { k.flusher.runFlusher() })
-	k.tasks = append(k.tasks, k.worker, k.flusher)
+	k.logger = &task{k: k}
+	k.logger.Task = k.machine.AddTask("log worker", true, func(*crashsim.Task) { k.logger.runLogWorker() })
+	k.tasks = append(k.tasks, k.worker, k.flusher, k.logger)
 	return k
 }
 
@@ -176,17 +179,20 @@ func (k *Kernel) Reset() {
 	k.ioends = ioendTable{}
 	k.reqs = requestTable{}
 	k.started = flusherWork{}
-	k.drained = 0
+	k.logWork, k.drained = 0, 0
 }
 
 // Drain starts what the system does in its own time once all tasks ended: the
-// flusher writes back what is dirty, and the log worker forces the log.
+// flusher writes back what is dirty, then the log worker forces the log.
 func (k *Kernel) Drain() bool {
-	if k.drained != 0 {
+	switch k.drained++; k.drained {
+	case 1:
+		k.started = flusherWork{queued: 1}
+	case 2:
+		k.logWork = 1
+	default:
 		return false
 	}
-	k.drained = 1
-	k.started = flusherWork{queued: 1, all: 1}
 	return true
 }
 
@@ -226,6 +232,7 @@ const (
 	waitUnitShut        // slot: until no write holds the unit open
 	waitUnitFree        // slot: until the unit is not being picked
 	waitFlusher         // -: until the flusher has work
+	waitLogWork         // -: until the log worker has work
 	waitIoend           // -: until an ioend can be completed
 	waitLogIdle         // -: until no log force is under way
 	waitIO              // task: until its own commands are done
@@ -261,6 +268,8 @@ func (k *Kernel) Ready(w crashsim.Wait) bool {
 		return k.units.u[w.Arg].picked == 0
 	case waitFlusher:
 		return k.started.queued != 0
+	case waitLogWork:
+		return k.logWork != 0
 	case waitIoend:
 		return k.nextDone() >= 0
 	case waitLogIdle:

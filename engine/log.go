@@ -76,6 +76,16 @@ func (k *Kernel) logSize(size int32) {
 	k.log.add(ondisk.Item{Kind: ondisk.Size, Bytes: int64(size) * sectorBytes})
 }
 
+// runLogWorker forces the log when asked to (xfs_log_worker).
+func (t *task) runLogWorker() {
+	for {
+		t.block(waitLogWork, 0)
+		t.Step(stepLogWorker)
+		t.logForce()
+		t.k.logWork = 0
+	}
+}
+
 // logForce makes every transaction that committed so far durable
 // (xfs_log_force, xlog_cil_push_work), step 37: the device is flushed, so that
 // data precedes the remap that points to it, then the record is written with

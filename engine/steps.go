@@ -46,6 +46,7 @@ const (
 	stepConvert
 	stepSize
 	stepEndWriteback
+	stepLogWorker
 	stepLogFlush
 	stepLogWrite
 	stepLogPostFlush
@@ -102,6 +103,7 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepConvert:        {Num: "34", Name: "convert unwritten"},
 	stepSize:           {Num: "35", Name: "log size"},
 	stepEndWriteback:   {Num: "36", Name: "end writeback"},
+	stepLogWorker:      {Num: "37", Name: "log worker"},
 	stepLogFlush:       {Num: "37", Name: "log force: flush"},
 	stepLogWrite:       {Num: "37", Name: "log force: write"},
 	stepLogPostFlush:   {Num: "37", Name: "log force: flush after write"},

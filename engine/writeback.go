@@ -4,18 +4,13 @@ import (
 	"untorn/internal/blk"
 )
 
-// runFlusher is the flusher: background writeback when asked to, and in the
-// end the log worker.
+// runFlusher is the flusher: background writeback when asked to.
 func (t *task) runFlusher() {
 	k := t.k
 	for {
 		t.block(waitFlusher, 0)
 		t.Step(stepWritebackBegin)
 		t.writepages(k.started.from, k.filePages, false)
-		if k.started.all != 0 {
-			t.waitWriteback()
-			t.logForce()
-		}
 		k.started = flusherWork{}
 		t.f = frame{}
 	}

@@ -74,6 +74,13 @@ func variants() map[string]*Config {
 	c.Faults.Kinds[crashsim.PageGone] = true
 	v["page gone"] = c
 	c = small()
+	c.Workload.Layout, c.Workload.FreeSpace = workloads.Fragmented, workloads.Fragmented
+	v["fragmented"] = c
+	c = small()
+	c.Faults.Kinds = [crashsim.NumFaultKinds]bool{}
+	c.Faults.Kinds[crashsim.LogForce] = true
+	v["log worker"] = c
+	c = small()
 	c.Workload.File = 4 << 10
 	v["append"] = c
 	c = small()
@@ -126,7 +133,11 @@ func TestWorkersAgree(t *testing.T) {
 	for name, c := range variants() {
 		t.Run(name, func(t *testing.T) {
 			one, s1 := explored(t, c, explore.Config{Bound: bound(1, 1), StopAt: -1})
-			for _, cfg := range []explore.Config{{Workers: 2}, {Workers: 3, CacheBytes: 2 << 20}} {
+			others := []explore.Config{{Workers: 2}, {Workers: 5}}
+			if n, _ := one.Schedules.Uint64(); n < 200_000 {
+				others = append(others, explore.Config{Workers: 2, CacheBytes: 1 << 10})
+			}
+			for _, cfg := range others {
 				cfg.Bound, cfg.StopAt = bound(1, 1), -1
 				many, s2 := explored(t, c, cfg)
 				require.Equal(t, one.Schedules, many.Schedules)
