@@ -1,0 +1,28 @@
+# Everything goes through the go command; the targets only name what to run.
+
+GO ?= go
+
+.PHONY: help build test torture torture-full bench install
+
+help:            ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
+
+build:           ## build bin/untorn
+	CGO_ENABLED=0 $(GO) build -o bin/untorn ./cmd/untorn
+
+test:            ## vet and test everything
+	$(GO) vet ./...
+	$(GO) test ./...
+
+torture: build   ## run every embedded scenario and print the table
+	./bin/untorn run
+
+# One preemption and one fault more than the scenarios ask for.
+torture-full: build ## the same with raised bounds; takes long
+	./bin/untorn run --out runs-full --set explore.preemptions=3 --set faults.budget=3
+
+bench:           ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+install:         ## put a static binary where go puts its own
+	CGO_ENABLED=0 $(GO) install ./cmd/untorn

@@ -1,0 +1,5 @@
+package untorn
+
+import (
+	_ "untorn/internal/report"
+)

@@ -1,0 +1,6 @@
+package crashsim
+
+import (
+	_ "untorn/engine"
+	_ "untorn/internal/key"
+)

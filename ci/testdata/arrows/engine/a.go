@@ -1,0 +1,5 @@
+package engine
+
+import (
+	_ "untorn/internal/report"
+)

@@ -1,0 +1,5 @@
+package blk
+
+import (
+	_ "syscall"
+)

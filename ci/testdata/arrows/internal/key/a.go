@@ -1,0 +1,5 @@
+package key
+
+import (
+	_ "fmt"
+)

@@ -1,0 +1,5 @@
+package report
+
+import (
+	_ "fmt"
+)

@@ -1,0 +1,5 @@
+package tape
+
+import (
+	_ "untorn/crashsim"
+)

@@ -1,0 +1,5 @@
+package novel
+
+import (
+	_ "fmt"
+)

@@ -1,0 +1,5 @@
+package verifier
+
+import (
+	_ "untorn/internal/tape"
+)

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"untorn/internal/run"
+	"untorn/scenarios"
+)
+
+// finish turns a code and an error of package run into those of a command.
+func finish(code int, err error) error {
+	if code == run.ExitOK && err == nil {
+		return nil
+	}
+	return &exitError{code, err}
+}
+
+func replayCommand(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "replay DIR",
+		Short: "Run the schedule of a run directory again",
+		Long: `Replay runs the schedule that a run left in DIR again and prints its trace: each
+numbered step, each fault (!) and each switch (>), with the versions of the
+unit's sectors after it. The last line is the verdict. The exit code is 0 when
+that is the verdict on record.`,
+		Example: "  untorn replay runs/no-pin/single",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return finish(run.Replay(s.out, run.Model{}, args[0]))
+		},
+	}
+}
+
+func verifyCommand(s *streams) *cobra.Command {
+	var image, history string
+	c := &cobra.Command{
+		Use:   "verify --image FILE --history FILE",
+		Short: "Judge an image of a disk",
+		Long: `Verify judges the image of a disk by what the caller saw before power was lost.
+The exit code is 0 when the image held or is app-torn, and 1 otherwise.`,
+		Example: "  untorn verify --image runs/no-pin/single/image.raw --history runs/no-pin/single/history.txt",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if image == "" || history == "" {
+				return usage(errors.New("verify needs --image FILE and --history FILE"))
+			}
+			return finish(run.Verify(s.out, image, history))
+		},
+	}
+	c.Flags().StringVar(&image, "image", "", "the image, as a run leaves it in image.raw")
+	c.Flags().StringVar(&history, "history", "", "the history, as a run leaves it in history.txt")
+	return c
+}
+
+func versionCommand(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the versions of untorn and of its engine",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Fprintf(s.out, "untorn %s%s, engine %s, %s %s/%s\n", run.Version, revision(), run.EngineVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	}
+}
+
+// revision returns the commit that the binary was built from, when it knows.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	rev, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
+			rev = " (" + s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+"
+		}
+	}
+	if rev == "" {
+		return ""
+	}
+	return rev + dirty + ")"
+}
+
+func scenarioCommand(s *streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "scenario",
+		Short: "List, show, check and explain scenarios",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usage(errors.New("scenario needs a command; allowed: list, show, check, help"))
+		},
+	}
+	c.AddCommand(listCommand(s), showCommand(s), checkCommand(s), fieldsCommand(s))
+	return c
+}
+
+func fieldsCommand(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help",
+		Short: "Explain every field of a scenario",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(s.out, scenarios.Help())
+			return err
+		},
+	}
+}
+
+func listCommand(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the embedded scenarios",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			for _, name := range scenarios.List() {
+				sc, err := scenarios.Embedded(name)
+				if err != nil {
+					return usage(err)
+				}
+				fmt.Fprintf(s.out, "%-18s %s\n", name, sc.About)
+			}
+			return nil
+		},
+	}
+}
+
+func showCommand(s *streams) *cobra.Command {
+	var full bool
+	var sets []string
+	c := &cobra.Command{
+		Use:     "show NAME | FILE.yaml",
+		Short:   "Print a scenario",
+		Example: "  untorn scenario show cow-fork\n  untorn scenario show --full cow-fork --set copy=plain",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			sc, err := load(args[0], sets)
+			if err != nil {
+				return usage(err)
+			}
+			text := sc.Full()
+			if !full && len(sets) == 0 {
+				text = sc.Text()
+			}
+			_, err = fmt.Fprint(s.out, text)
+			return err
+		},
+	}
+	c.Flags().BoolVar(&full, "full", false, "fill every default in")
+	c.Flags().StringArrayVar(&sets, "set", nil, "override a field (and fill every default in); may be repeated")
+	return c
+}
+
+func checkCommand(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "check NAME | FILE.yaml...",
+		Short:   "Decode scenarios and list their rows without running them",
+		Example: "  untorn scenario check my.yaml",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			built := true
+			for _, name := range args {
+				sc, err := load(name, nil)
+				if err != nil {
+					return usage(err)
+				}
+				for _, r := range sc.Rows() {
+					state := "expects " + r.Expect
+					switch {
+					case r.Skip != "":
+						state = "skipped: " + r.Skip
+					case r.NotBuilt != nil:
+						state, built = r.NotBuilt.Error(), false
+					}
+					fmt.Fprintf(s.out, "%s: %s\n", strings.TrimSpace(sc.Name+" "+r.Label), state)
+				}
+			}
+			if !built {
+				return &exitError{run.ExitNotBuilt, nil}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/run"
+)
+
+// call runs one command line in an empty directory.
+func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = untorn(args, strings.NewReader(""), &out, &err)
+	return code, out.String(), err.String()
+}
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	return name
+}
+
+const small = `name: small
+design: {folio: {min: 4KiB, max: 4KiB}}
+workload: {file: 8KiB, ops: [{op: pwrite, offset: 0, length: 8KiB, atomic: true}, {op: fsync}]}
+device: {nawupf: [512, 4KiB]}
+faults: {budget: 0}
+explore: {preemptions: 0}
+`
+
+func TestUsageErrors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "bad.yaml", "name: bad\nworkload: {ops: []}\n")
+	write(t, "small.yaml", small)
+	write(t, "nonsense.yaml", small+"design2: {}\n")
+	write(t, "image.raw", "short")
+	write(t, "history.txt", "what\n")
+	require.NoError(t, os.Mkdir("dir.yaml", 0o755))
+	for _, tc := range []struct {
+		args string
+		want string
+	}{
+		{"nothing", "unknown command"},
+		{"run --format xml", "--format \"xml\"; allowed: text, json"},
+		{"run --workers 0", "--workers 0; allowed: 1 to 1024"},
+		{"run --seed -1", "--seed -1"},
+		{"run --timeout -1s", "--timeout -1s"},
+		{"run --timeout soon", "invalid argument"},
+		{"run --frobnicate", "unknown flag"},
+		{"run nobody", "nobody: no such scenario"},
+		{"run ../nobody", "no such file"},
+		{"run none.yaml", "none.yaml: no such file"},
+		{"run dir.yaml", "dir.yaml: not a regular file"},
+		{"run bad.yaml", "bad.yaml:2: workload.ops: an empty list"},
+		{"run nonsense.yaml", "nonsense.yaml:7: design2: unknown field"},
+		{"run small.yaml small.yaml", "both named small"},
+		{"run small.yaml --row nawupf=1KiB", `--row "nawupf=1KiB": no such row; allowed: fields of "nawupf=512", "nawupf=4KiB"`},
+		{"run small.yaml --set block=3", "--set: design.block"},
+		{"replay", "accepts 1 arg"},
+		{"replay nowhere", "no such file"},
+		{"verify", "verify needs --image FILE and --history FILE"},
+		{"verify --image image.raw --history history.txt", "history.txt: history: line 1"},
+		{"scenario", "allowed: list, show, check, help"},
+		{"scenario show", "accepts 1 arg"},
+		{"scenario show nobody", "no such scenario"},
+		{"scenario check bad.yaml", "an empty list"},
+	} {
+		code, out, errs := call(t, strings.Fields(tc.args)...)
+		assert.Equal(t, run.ExitUsage, code, tc.args)
+		assert.Empty(t, out, tc.args)
+		assert.Contains(t, errs, tc.want, tc.args)
+		assert.Equal(t, 1, strings.Count(errs, "\n"), "one line: %q", errs)
+		assert.NoDirExists(t, "runs", tc.args)
+	}
+}
+
+func TestRunFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "small.yaml", small)
+	code, out, errs := call(t, "run", "small.yaml")
+	assert.Equal(t, run.ExitOK, code, out)
+	assert.Empty(t, errs, "quiet when it is no terminal")
+	assert.Contains(t, out, "nawupf=4KiB")
+	assert.NoDirExists(t, "runs", "nothing broke")
+
+	code, out, _ = call(t, "run", "small.yaml", "--format", "json", "--row", "nawupf=4KiB", "--seed", "7", "--keep", "--no-cache")
+	assert.Equal(t, run.ExitOK, code)
+	var rep struct {
+		Results []struct {
+			Row, Verdict string
+			Seed         int
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &rep))
+	require.Len(t, rep.Results, 1)
+	assert.Equal(t, "nawupf=4KiB", rep.Results[0].Row)
+	assert.Equal(t, 7, rep.Results[0].Seed)
+
+	code, out, _ = call(t, "replay", "runs/small/nawupf=4KiB")
+	assert.Equal(t, run.ExitOK, code)
+	assert.Contains(t, out, "\nheld: ")
+	assert.Contains(t, out, "log force", "the whole of the default schedule")
+	code, out, _ = call(t, "verify", "--image", "runs/small/nawupf=4KiB/image.raw", "--history", "runs/small/nawupf=4KiB/history.txt")
+	assert.Equal(t, run.ExitOK, code)
+	assert.Contains(t, out, "held: ")
+	code, _, _ = call(t, "replay", "runs/small/nawupf=4KiB/control")
+	assert.Equal(t, run.ExitOK, code)
+
+	code, out, _ = call(t, "run", "small.yaml", "--set", "copy=bounce")
+	assert.Equal(t, run.ExitNotBuilt, code)
+	assert.Contains(t, out, "design.copy: bounce is not")
+
+	code, out, _ = call(t, "run", "small.yaml", "--set", "expect=torn")
+	assert.Equal(t, run.ExitUnexpected, code)
+	assert.Contains(t, out, "held!")
+
+	code, out, _ = call(t, "run", "cow-fork", "--timeout", "1ns")
+	assert.Equal(t, run.ExitUnexpected, code)
+	assert.Contains(t, out, "PARTIAL")
+
+	write(t, "file", "")
+	code, _, errs = call(t, "run", "small.yaml", "--out", "file/runs")
+	assert.Equal(t, run.ExitEnvironment, code)
+	assert.Equal(t, 1, strings.Count(errs, "\n"), errs)
+}
+
+func TestScenarioCommands(t *testing.T) {
+	t.Chdir(t.TempDir())
+	code, out, _ := call(t, "scenario", "list")
+	assert.Equal(t, run.ExitOK, code)
+	assert.Contains(t, out, "cow-fork")
+	_, out, _ = call(t, "scenario", "show", "cow-fork")
+	file := write(t, "mine.yaml", out)
+	_, full, _ := call(t, "scenario", "show", "--full", "cow-fork")
+	write(t, "full.yaml", full)
+	assert.Contains(t, full, "boundary_offset: 0")
+	code, out, _ = call(t, "scenario", "check", file, "full.yaml", "cow-or-atomic")
+	assert.Equal(t, run.ExitOK, code)
+	assert.Contains(t, out, "cow-or-atomic nawupf=4KiB: expects held\n")
+	write(t, "later.yaml", small+"contract: untorn\nmutant: size-apart\n")
+	code, out, _ = call(t, "scenario", "check", "later.yaml")
+	assert.Equal(t, run.ExitNotBuilt, code)
+	assert.Contains(t, out, "mutant: size-apart is not built yet")
+	code, out, _ = call(t, "scenario", "help")
+	assert.Equal(t, run.ExitOK, code)
+	assert.Contains(t, out, "max_atomic_write")
+	code, out, _ = call(t, "version")
+	assert.Equal(t, run.ExitOK, code)
+	assert.Contains(t, out, "untorn "+run.Version)
+	code, out, _ = call(t, "completion", "bash")
+	assert.Equal(t, run.ExitOK, code)
+	assert.NotEmpty(t, out)
+	for _, args := range []string{"--help", "run --help", "replay --help", "verify --help", "scenario --help", "scenario show --help", "scenario check --help"} {
+		code, out, _ = call(t, strings.Fields(args)...)
+		assert.Equal(t, run.ExitOK, code)
+		assert.Contains(t, out, "untorn", args)
+	}
+}
+
+// The README's commands work as written, in an empty directory.
+func TestREADMECommands(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	require.NoError(t, err)
+	gate, err := os.ReadFile(filepath.Join("..", "..", ".ci", "run"))
+	require.NoError(t, err)
+	makefile, err := os.ReadFile(filepath.Join("..", "..", "Makefile"))
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	seen := 0
+	for _, line := range shellLines(string(readme)) {
+		seen++
+		words := strings.Fields(line)
+		switch words[0] {
+		case "make":
+			// Heavy targets are run by the gate; all have to exist.
+			require.Len(t, words, 2, line)
+			assert.Contains(t, string(makefile), "\n"+words[1]+":", line)
+			if words[1] == "test" || words[1] == "torture" {
+				assert.Contains(t, string(gate), line)
+			}
+		case "git", "cd":
+			// The clone that the reader begins with.
+		case "untorn", "bin/untorn":
+			code, out, errs := call(t, words[1:]...)
+			assert.Contains(t, []int{run.ExitOK, wantCode(words)}, code, "%s\n%s%s", line, out, errs)
+		default:
+			t.Errorf("no rule for the command %q", line)
+		}
+	}
+	assert.Greater(t, seen, 5)
+}
+
+// wantCode is the exit code that a command of the README may have: judging a
+// torn image is a failure by design.
+func wantCode(words []string) int {
+	if words[1] == "verify" {
+		return run.ExitUnexpected
+	}
+	return run.ExitOK
+}
+
+// shellLines returns the commands of the blocks marked sh, comments cut off.
+func shellLines(markdown string) []string {
+	var out []string
+	in := false
+	for line := range strings.Lines(markdown) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "```"):
+			in = line == "```sh"
+		case in:
+			if line, _, _ = strings.Cut(line, " #"); strings.TrimSpace(line) != "" && line[0] != '#' {
+				out = append(out, strings.TrimSpace(line))
+			}
+		}
+	}
+	return out
+}

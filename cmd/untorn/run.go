@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"untorn/internal/report"
+	"untorn/internal/run"
+	"untorn/scenarios"
+)
+
+// maxWorkers bounds --workers: each worker has a machine of its own.
+const maxWorkers = 1024
+
+type runFlags struct {
+	format  string
+	workers int
+	seed    int64
+	out     string
+	keep    bool
+	timeout time.Duration
+	rows    []string
+	sets    []string
+	noCache bool
+}
+
+func runCommand(s *streams) *cobra.Command {
+	f := &runFlags{}
+	c := &cobra.Command{
+		Use:   "run [NAME | FILE.yaml]...",
+		Short: "Run scenarios and print what became of each row",
+		Long: `Run explores every row of the scenarios, all embedded ones when none is named,
+and prints a table. A row that breaks leaves a directory under --out, and the
+table ends with the commands that replay them.`,
+		Example: `  untorn run
+  untorn run cow-or-atomic --row nawupf=4KiB
+  untorn run cow-fork --set explore.preemptions=1 --set copy=plain --set expect=held
+  untorn run my.yaml --format json > report.json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return runScenarios(c.Context(), s, f, args, c.Flags().Changed("seed"))
+		},
+	}
+	c.Flags().StringVar(&f.format, "format", "text", "text or json")
+	c.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "workers; the counts do not depend on it")
+	c.Flags().Int64Var(&f.seed, "seed", 1, "seed of random explorations")
+	c.Flags().StringVar(&f.out, "out", "runs", "where directories of rows that broke go")
+	c.Flags().BoolVar(&f.keep, "keep", false, "leave a directory for every row")
+	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end after this time with what is done so far, 0 for never")
+	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
+	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
+	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
+	return c
+}
+
+func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, seeded bool) error {
+	switch {
+	case f.format != "text" && f.format != "json":
+		return usage(fmt.Errorf("--format %q; allowed: text, json", f.format))
+	case f.workers < 1 || f.workers > maxWorkers:
+		return usage(fmt.Errorf("--workers %d; allowed: 1 to %d", f.workers, maxWorkers))
+	case f.seed < 0:
+		return usage(fmt.Errorf("--seed %d; allowed: 0 and above", f.seed))
+	case f.timeout < 0:
+		return usage(fmt.Errorf("--timeout %v; allowed: 0 and above", f.timeout))
+	case f.out == "":
+		return usage(errors.New(`--out ""; allowed: a directory`))
+	}
+	sets := f.sets
+	if seeded {
+		sets = append(sets, fmt.Sprintf("explore.seed=%d", f.seed))
+	}
+	rows, err := pickRows(args, sets, f.rows)
+	if err != nil {
+		return usage(err)
+	}
+	if f.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.timeout)
+		defer cancel()
+	}
+	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Now: time.Now}
+	line := newProgress(s.err)
+	o.Progress = line.set
+	rep, code, err := run.Rows(ctx, rows, o)
+	line.clear()
+	if err != nil {
+		return &exitError{code, err}
+	}
+	write := report.WriteText
+	if f.format == "json" {
+		write = report.WriteJSON
+	}
+	if err := write(s.out, rep); err != nil {
+		return &exitError{run.ExitEnvironment, err}
+	}
+	if code != run.ExitOK {
+		return &exitError{code, nil}
+	}
+	return nil
+}
+
+// pickRows loads scenarios, all embedded ones when none is named, and selects
+// rows.
+func pickRows(names, sets, picks []string) ([]scenarios.Row, error) {
+	if len(names) == 0 {
+		names = scenarios.List()
+	}
+	var rows []scenarios.Row
+	from := make(map[string]string) // the argument that a scenario's name came from
+	for _, name := range names {
+		sc, err := load(name, sets)
+		if err != nil {
+			return nil, err
+		}
+		if other, ok := from[sc.Name]; ok {
+			return nil, fmt.Errorf("%s and %s are both named %s; allowed: scenarios with names of their own", other, name, sc.Name)
+		}
+		from[sc.Name] = name
+		rows = append(rows, sc.Rows()...)
+	}
+	if len(picks) == 0 {
+		return rows, nil
+	}
+	var out []scenarios.Row
+	var labels []string
+	used := make([]bool, len(picks))
+	for _, r := range rows {
+		labels = append(labels, fmt.Sprintf("%q", r.Label))
+		picked := false
+		for i, pick := range picks {
+			if matches(r.Label, pick) {
+				picked, used[i] = true, true
+			}
+		}
+		if picked {
+			out = append(out, r)
+		}
+	}
+	for i, pick := range picks {
+		if !used[i] {
+			return nil, fmt.Errorf("--row %q: no such row; allowed: fields of %s", pick, strings.Join(labels, ", "))
+		}
+	}
+	return out, nil
+}
+
+// matches reports whether a row's label has all the fields that pick names.
+func matches(label, pick string) bool {
+	terms := strings.FieldsFunc(pick, func(c rune) bool { return c == ' ' || c == ',' })
+	for _, term := range terms {
+		found := false
+		for _, t := range strings.Split(label, " ") {
+			found = found || t == term
+		}
+		if !found {
+			return false
+		}
+	}
+	return len(terms) > 0
+}
+
+// progress is one line on a terminal that is written over and over. On
+// anything else it stays silent.
+type progress struct {
+	w     io.Writer
+	width int // of the terminal, 0 for none
+}
+
+func newProgress(w io.Writer) *progress {
+	p := &progress{w: w}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.width = 78
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 1 {
+			p.width = n - 1
+		}
+	}
+	return p
+}
+
+func (p *progress) set(line string) {
+	if p.width == 0 {
+		return
+	}
+	if len(line) > p.width {
+		line = line[:p.width]
+	}
+	fmt.Fprintf(p.w, "\r%-*s", p.width, line)
+}
+
+func (p *progress) clear() {
+	if p.width > 0 {
+		fmt.Fprintf(p.w, "\r%*s\r", p.width, "")
+	}
+}

@@ -1,0 +1,191 @@
+// Package report turns results into what people and machines read: text
+// tables for a mail and report.json. The JSON form is the source; every other
+// form is made from it.
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Schema is the version of the JSON form. Field names are a promise within it.
+const Schema = 1
+
+// Report is one invocation of untorn run, or one row of it in a run directory.
+type Report struct {
+	Schema  int      `json:"schema"`
+	Tool    string   `json:"tool"`
+	Version string   `json:"version"`
+	Engine  string   `json:"engine"`
+	Host    Host     `json:"host"`
+	Started string   `json:"started"` // RFC 3339, UTC
+	Partial bool     `json:"partial"` // ended early, by a signal or a timeout
+	Results []Result `json:"results"`
+}
+
+// Host is the machine that ran it. It decides nothing.
+type Host struct {
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	CPUs int    `json:"cpus"`
+	Go   string `json:"go"`
+}
+
+// Fields is a JSON object that keeps the order of its fields.
+type Fields []Field
+
+// Field is one entry of Fields.
+type Field struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// MarshalJSON prints the fields in their order.
+func (f Fields) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, e := range f {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:", e.Name)
+		b.Write(e.Value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// UnmarshalJSON reads an object and keeps the order of its fields.
+func (f *Fields) UnmarshalJSON(p []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(p))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("report: no object: %.20q", p)
+	}
+	*f = nil
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		e := Field{Name: t.(string)}
+		if err := dec.Decode(&e.Value); err != nil {
+			return err
+		}
+		*f = append(*f, e)
+	}
+	return nil
+}
+
+// Text appends a field whose value is a string.
+func (f Fields) Text(name, value string) Fields {
+	b, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // a string always has a JSON form
+	}
+	return append(f, Field{name, b})
+}
+
+// Get returns the value of a field that Text appended, "" if there is none.
+func (f Fields) Get(name string) string {
+	for _, e := range f {
+		var s string
+		if e.Name == name && json.Unmarshal(e.Value, &s) == nil {
+			return s
+		}
+	}
+	return ""
+}
+
+// Result is one row. Counts of the space are decimal strings, since they pass
+// 2^64; work depends on workers and caches, nothing else does.
+type Result struct {
+	Scenario string `json:"scenario"`
+	Row      string `json:"row"`
+	Design   Fields `json:"design"`
+	Device   Fields `json:"device"`
+	Faults   Fields `json:"faults"`
+	Contract string `json:"contract"`
+	Target   string `json:"target"`
+	Mutant   string `json:"mutant"`
+	Seed     int64  `json:"seed"`
+
+	Verdict    string `json:"verdict"`
+	Expect     string `json:"expect"`
+	AsExpected bool   `json:"as_expected"`
+	Reason     string `json:"reason"`
+
+	Exhaustive  bool     `json:"exhaustive"`
+	Bounds      Bounds   `json:"bounds"`
+	Equivalence string   `json:"equivalence"`
+	Assumptions []string `json:"assumptions"`
+
+	Schedules      string `json:"schedules"`
+	Covered        string `json:"covered"`
+	Distinct       string `json:"distinct"`
+	DistinctExact  bool   `json:"distinct_exact"`
+	Verdicts       Fields `json:"verdicts"`
+	VersionsBehind Fields `json:"versions_behind"`
+	Fired          Fields `json:"fired"`
+
+	Work           Work            `json:"work"`
+	Control        *Control        `json:"control"`
+	Counterexample *Counterexample `json:"counterexample"`
+	Cost           Fields          `json:"cost"`
+}
+
+// Bounds are the limits of one run of the row.
+type Bounds struct {
+	Budget      int `json:"budget"`
+	Preemptions int `json:"preemptions"`
+}
+
+// Work is what this run did, both arms together. Seconds are wall clock.
+type Work struct {
+	Executed  uint64  `json:"executed"` // schedules run, whole or in part
+	Steps     uint64  `json:"steps"`
+	Judged    uint64  `json:"judged"` // images judged
+	CacheHits uint64  `json:"cache_hits"`
+	Seconds   float64 `json:"seconds"`
+	Workers   int     `json:"workers"`
+}
+
+// Control is the arm without the protection.
+type Control struct {
+	Verdict        string          `json:"verdict"`
+	Covered        string          `json:"covered"`
+	Distinct       string          `json:"distinct"`
+	Fired          Fields          `json:"fired"`
+	Counterexample *Counterexample `json:"counterexample"`
+}
+
+// Counterexample is the cheapest way to a verdict.
+type Counterexample struct {
+	Verdict     string   `json:"verdict"`
+	Faults      int      `json:"faults"`
+	Preemptions int      `json:"preemptions"`
+	Steps       int      `json:"steps"`
+	Trace       []string `json:"trace"`
+	Replay      string   `json:"replay"` // the command, empty when nothing was written
+}
+
+// WriteJSON writes the JSON form, indented, with a newline at the end.
+func WriteJSON(w io.Writer, r *Report) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(r)
+}
+
+// ReadJSON reads what WriteJSON wrote. A report of another schema is an error.
+func ReadJSON(p []byte) (*Report, error) {
+	var r Report
+	if err := json.Unmarshal(p, &r); err != nil {
+		return nil, fmt.Errorf("report.json: %w", err)
+	}
+	if r.Schema != Schema {
+		return nil, fmt.Errorf("report.json: schema %d; this untorn reads %d", r.Schema, Schema)
+	}
+	return &r, nil
+}

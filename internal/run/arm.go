@@ -1,0 +1,186 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"untorn/crashsim"
+	"untorn/crashsim/explore"
+	"untorn/internal/target/model"
+	"untorn/scenarios"
+	"untorn/verifier"
+	"untorn/workloads"
+)
+
+// arm is one side of a row: the design, or the control without its protection.
+type arm struct {
+	cfg     model.Config
+	res     *Explored
+	verdict verifier.Verdict // of this arm alone
+	reason  string
+	example *example // of the verdict, nil for an arm that held
+}
+
+// example is one schedule that shows a verdict, run again.
+type example struct {
+	finding explore.Finding
+	verdict verifier.Verdict
+	replay  *model.Replay
+}
+
+var contracts = map[string]verifier.Contract{"untorn": verifier.Untorn, "old-or-new": verifier.OldOrNew}
+
+// designArm and controlArm build the configurations of a row.
+func designArm(r *scenarios.Row) *arm {
+	return &arm{cfg: model.Config{Design: r.Design, Device: r.Device, Workload: r.Workload, Faults: r.Faults, Contract: contracts[r.Contract]}}
+}
+
+func controlArm(r *scenarios.Row) *arm {
+	a := designArm(r)
+	a.cfg.Design, a.cfg.Workload = r.Control.Design, r.Control.Workload
+	return a
+}
+
+// budget bounds one run of a row.
+func budget(r *scenarios.Row) crashsim.Budget {
+	return crashsim.Budget{Faults: r.Faults.Budget, Preemptions: r.Explore.Preemptions, Total: r.Faults.Budget + r.Explore.Preemptions}
+}
+
+// explore walks the arm until a finding of class stopAt or a worse one.
+func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt int, name string) error {
+	cfg := explore.Config{Bound: budget(r), Workers: o.Workers, CacheBytes: CacheBytes, StopAt: stopAt}
+	if o.Progress != nil {
+		cfg.Progress = func(p explore.Progress) {
+			o.Progress(fmt.Sprintf("%s: %s: level %d of %d, branch %d of %d, %d schedules", rowTitle(r), name, p.Level, p.Levels, p.Done, p.Branches, p.Executed))
+		}
+	}
+	res, err := o.Target.Explore(ctx, &a.cfg, cfg)
+	if err != nil {
+		return fmt.Errorf("%s: %s arm: %w", rowTitle(r), name, err)
+	}
+	a.res = res
+	if !o.NoCache || res.Partial {
+		return nil
+	}
+	cfg.NoCache = true
+	plain, err := o.Target.Explore(ctx, &a.cfg, cfg)
+	if err != nil {
+		return fmt.Errorf("%s: %s arm without the cache: %w", rowTitle(r), name, err)
+	}
+	if plain.Partial {
+		a.res = plain
+		return nil
+	}
+	a.reason = cacheDiffers(res, plain)
+	return nil
+}
+
+// cacheDiffers compares an exploration that skips known states with one that
+// does not, and says what differs. Anything that does is a defect of untorn.
+func cacheDiffers(with, without *Explored) string {
+	switch {
+	case with.Schedules != without.Schedules:
+		return fmt.Sprintf("the cache changes the count of schedules: %v with it, %v without", with.Schedules, without.Schedules)
+	case with.Tally != without.Tally:
+		return "the cache changes what was counted, though not the number of schedules"
+	case !reflect.DeepEqual(with.Findings, without.Findings):
+		return "the cache changes the findings, though not the counts"
+	}
+	return ""
+}
+
+// exploreControl looks for the very verdict that the control has to earn. One
+// that is worse ends a search too, so that the search may have to be done
+// again without an end.
+func (o *Options) exploreControl(ctx context.Context, a *arm, r *scenarios.Row) error {
+	want, _ := verifier.ParseVerdict(r.Control.Breaks)
+	if err := o.explore(ctx, a, r, model.ClassOf(want), "control"); err != nil {
+		return err
+	}
+	if a.res.Partial || a.res.Exhausted || a.finding(want) != nil {
+		return nil
+	}
+	return o.explore(ctx, a, r, -1, "control")
+}
+
+// finding returns the cheapest way to a verdict, or nil.
+func (a *arm) finding(v verifier.Verdict) *explore.Finding {
+	for i := range a.res.Findings {
+		if f := &a.res.Findings[i]; model.VerdictOf(f.Class) == v {
+			return f
+		}
+	}
+	return nil
+}
+
+// judge gives the arm its own verdict, in the order of the contract: not
+// checked, stuck, refused, then the worst verdict of its images.
+func (a *arm) judge() {
+	c := &a.res.Counts
+	switch {
+	case a.reason != "":
+		a.verdict = verifier.NotChecked
+		return
+	case !c.Verdicts[verifier.NotChecked].IsZero():
+		a.verdict, a.reason = verifier.NotChecked, fmt.Sprintf("%v images were not judged", c.Verdicts[verifier.NotChecked])
+		return
+	case c.Covered.IsZero():
+		a.verdict, a.reason = verifier.NotChecked, "no image was judged"
+		return
+	case a.res.Stuck != nil:
+		a.verdict, a.reason = verifier.Stuck, fmt.Sprintf("a schedule ended with: %v", a.res.Stuck.Kind)
+		return
+	case c.Accepted.IsZero() && !a.withoutAtomic():
+		a.verdict, a.reason = verifier.Refused, "no schedule accepted an atomic write"
+		return
+	}
+	a.verdict = verifier.Held
+	for v := verifier.Corrupt; v.Bad(); v++ {
+		if !c.Verdicts[v].IsZero() {
+			a.verdict = v
+			return
+		}
+	}
+}
+
+// withoutAtomic reports whether the flag was taken away from the operations,
+// so that none of them can be accepted as atomic.
+func (a *arm) withoutAtomic() bool {
+	writes := false
+	for i := range a.cfg.Workload.Ops {
+		op := &a.cfg.Workload.Ops[i]
+		writes = writes || op.Kind == workloads.Pwrite
+		if op.Atomic {
+			return false
+		}
+	}
+	return writes
+}
+
+// showExample runs the cheapest schedule to verdict v again. An arm that was
+// stuck shows the schedule that did not end.
+func (o *Options) showExample(a *arm, r *scenarios.Row, v verifier.Verdict) error {
+	var f explore.Finding
+	var replay *model.Replay
+	var err error
+	switch found := a.finding(v); {
+	case v == verifier.Stuck:
+		s := a.res.Stuck
+		f = explore.Finding{Class: -1, Steps: s.Steps, Faults: s.Faults, Preemptions: s.Preemptions}
+		replay, err = o.Target.ReplayStuck(&a.cfg, a.res.StuckChoices, s, budget(r))
+	case found != nil:
+		f = *found
+		replay, err = o.Target.ReplayFinding(&a.cfg, found, budget(r))
+	default:
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the counterexample cannot be run again: %w", err)
+	}
+	if v != verifier.Stuck && replay.Verdict != v {
+		return fmt.Errorf("the counterexample gave %v, and run again %v", v, replay.Verdict)
+	}
+	a.example = &example{f, v, replay}
+	return nil
+}

@@ -1,0 +1,168 @@
+package run
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"untorn/crashsim/explore"
+	"untorn/internal/blk/logwrites"
+	"untorn/internal/report"
+	"untorn/internal/target/model"
+	"untorn/scenarios"
+	"untorn/verifier"
+)
+
+// output is where run directories go.
+type output struct{ root string }
+
+// newOutput makes sure that directories can be made under root.
+func newOutput(root string) (*output, error) {
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return nil, err
+	}
+	probe, err := os.MkdirTemp(root, ".untorn-")
+	if err != nil {
+		return nil, err
+	}
+	return &output{root}, os.Remove(probe)
+}
+
+// close removes the root again when nothing was written.
+func (o *output) close() { _ = os.Remove(o.root) }
+
+// write leaves a directory for a row whose design broke, and with Keep for
+// every row. It sets the replay commands.
+func (o *Options) write(res *report.Result, r *scenarios.Row, design, control *arm, out *output) error {
+	if design.example == nil && !o.Keep {
+		return nil
+	}
+	if design.example == nil {
+		replay, err := o.Target.ReplayTape(&design.cfg, nil)
+		if err != nil {
+			return fmt.Errorf("the default schedule cannot be run again: %w", err)
+		}
+		design.example = &example{finding: explore.Finding{Class: -1, Steps: replay.Outcome.Steps}, verdict: replay.Verdict, replay: replay}
+	}
+	dir := filepath.Join(out.root, r.Scenario.Name, r.ID())
+	command := "untorn replay " + shellWord(dir)
+	if res.Counterexample != nil {
+		res.Counterexample.Replay = command
+	}
+	withControl := o.Keep && control.example != nil && res.Control != nil
+	if withControl {
+		res.Control.Counterexample.Replay = "untorn replay " + shellWord(filepath.Join(dir, "control"))
+	}
+	return atomically(dir, func(tmp string) error {
+		own := *res
+		own.Counterexample = counterexample(design)
+		own.Counterexample.Replay = command
+		if err := o.writeArm(tmp, &own, r.Reduce(), design); err != nil || !withControl {
+			return err
+		}
+		sub := filepath.Join(tmp, "control")
+		if err := os.Mkdir(sub, 0o755); err != nil {
+			return err
+		}
+		own.Counterexample, own.Mutant = res.Control.Counterexample, control.cfg.Design.Mutant
+		own.Verdict, own.Expect = res.Control.Verdict, r.Control.Breaks
+		own.AsExpected = own.Verdict == own.Expect
+		return o.writeArm(sub, &own, r.ReduceControl(), control)
+	})
+}
+
+// atomically makes a directory that is whole or absent, replacing an old one.
+func atomically(dir string, fill func(tmp string) error) error {
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(parent, ".untorn-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	whole := filepath.Join(tmp, "row")
+	if err := os.Mkdir(whole, 0o755); err != nil {
+		return err
+	}
+	if err := fill(whole); err != nil {
+		return err
+	}
+	// A rename does not replace a directory that has entries, so the old one
+	// steps aside first, into the directory that is removed at the end.
+	if err := os.Rename(dir, filepath.Join(tmp, "old")); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return os.Rename(whole, dir)
+}
+
+// writeArm writes the files of one schedule.
+func (o *Options) writeArm(dir string, res *report.Result, scenario string, a *arm) error {
+	p := a.example.replay
+	head := fmt.Sprintf("# untorn %s, engine %s\n", Version, EngineVersion)
+	rep := newReport(o.Now())
+	rep.Results = []report.Result{*res}
+	var js, log bytes.Buffer
+	if err := report.WriteJSON(&js, rep); err != nil {
+		return err
+	}
+	if err := logwrites.Write(&log, logwrites.FromLog(p.Log, sectorBytes(p.Interner))); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{
+		{"scenario.yaml", []byte(head + scenario)},
+		{"ops.txt", []byte(opsText(&a.cfg))},
+		{"tape.txt", []byte(p.Tape.String())},
+		{"history.txt", []byte(p.History.String())},
+		{"trace.txt", []byte(traceText(p))},
+		{"log.bin", log.Bytes()},
+		{"image.raw", p.Image},
+		{"report.json", js.Bytes()},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func opsText(c *model.Config) string {
+	var b strings.Builder
+	for i := range c.Workload.Ops {
+		fmt.Fprintln(&b, c.Workload.Ops[i].String())
+	}
+	return b.String()
+}
+
+// traceText is the trace of a schedule and what became of it.
+func traceText(p *model.Replay) string {
+	var b strings.Builder
+	for _, l := range traceLines(p) {
+		fmt.Fprintln(&b, l)
+	}
+	if p.Verdict == verifier.Stuck && p.Outcome.Detail != "" {
+		fmt.Fprintln(&b, p.Outcome.Detail)
+	}
+	fmt.Fprintf(&b, "%v", p.Verdict)
+	if p.Reason != "" {
+		fmt.Fprintf(&b, ": %s", p.Reason)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// shellWord quotes a path for a shell when it has to be.
+func shellWord(s string) string {
+	for _, c := range s {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-=,+:@%", c)) {
+			return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+		}
+	}
+	return s
+}

@@ -1,0 +1,136 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"untorn/engine"
+	"untorn/internal/report"
+	"untorn/internal/tape"
+	"untorn/internal/target/model"
+	"untorn/scenarios"
+	"untorn/verifier"
+	"untorn/workloads"
+)
+
+// Replay runs the schedule of a run directory again, prints its trace and
+// compares its verdict with the one on record. The code is ExitOK when they
+// are the same. A directory that is damaged is an error with ExitUsage.
+func Replay(w io.Writer, t Target, dir string) (int, error) {
+	s, err := scenarios.Load(filepath.Join(dir, "scenario.yaml"))
+	if err != nil {
+		return ExitUsage, err
+	}
+	rows := s.Rows()
+	if len(rows) != 1 {
+		return ExitUsage, &scenarios.Error{File: s.File, What: fmt.Sprintf("%d rows; allowed: one", len(rows))}
+	}
+	recorded, err := recordedVerdict(dir)
+	if err != nil {
+		return ExitUsage, err
+	}
+	text, err := readSmall(filepath.Join(dir, "tape.txt"))
+	if err != nil {
+		return ExitUsage, err
+	}
+	tp, err := tape.Parse(string(text))
+	if err != nil {
+		return ExitUsage, fmt.Errorf("%s: %w", filepath.Join(dir, "tape.txt"), err)
+	}
+	a := designArm(&rows[0])
+	var notBuilt *engine.NotBuiltError
+	switch err := checkRow(&rows[0], t, &a.cfg); {
+	case errors.As(err, &notBuilt):
+		return ExitNotBuilt, fmt.Errorf("%s: %w", s.File, err)
+	case err != nil:
+		return ExitUsage, fmt.Errorf("%s: %w", s.File, err)
+	}
+	p, err := t.ReplayTape(&a.cfg, tp)
+	if err != nil {
+		return ExitUnexpected, fmt.Errorf("%s: %w", filepath.Join(dir, "tape.txt"), err)
+	}
+	if _, err := io.WriteString(w, traceText(p)); err != nil {
+		return ExitEnvironment, &EnvironmentError{err}
+	}
+	if p.Verdict.String() != recorded {
+		return ExitUnexpected, fmt.Errorf("%s: the verdict on record is %s, this replay gave %v", dir, recorded, p.Verdict)
+	}
+	return ExitOK, nil
+}
+
+func checkRow(r *scenarios.Row, t Target, c *model.Config) error {
+	if r.NotBuilt != nil {
+		return r.NotBuilt
+	}
+	return t.Check(c)
+}
+
+// recordedVerdict reads the verdict that a run directory was written for.
+func recordedVerdict(dir string) (string, error) {
+	file := filepath.Join(dir, "report.json")
+	data, err := readSmall(file)
+	if err != nil {
+		return "", err
+	}
+	rep, err := report.ReadJSON(data)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	if len(rep.Results) != 1 || rep.Results[0].Counterexample == nil {
+		return "", fmt.Errorf("%s: no schedule on record; allowed: the report of one row", file)
+	}
+	return rep.Results[0].Counterexample.Verdict, nil
+}
+
+// MaxFileBytes bounds the files that Replay and Verify read.
+const MaxFileBytes = 1 << 30
+
+// readSmall reads a regular file of at most MaxFileBytes.
+func readSmall(file string) ([]byte, error) {
+	st, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", file, errors.Unwrap(err))
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: not a regular file", file)
+	case st.Size() > MaxFileBytes:
+		return nil, fmt.Errorf("%s: %d bytes; allowed: up to %d", file, st.Size(), MaxFileBytes)
+	}
+	return os.ReadFile(file)
+}
+
+// Verify judges an image on disk by a history, and prints the verdict. The
+// code is ExitUnexpected unless the image held or is app-torn. An image or a
+// history that is damaged is an error with ExitUsage.
+func Verify(w io.Writer, imageFile, historyFile string) (int, error) {
+	text, err := readSmall(historyFile)
+	if err != nil {
+		return ExitUsage, err
+	}
+	h, err := workloads.ParseHistory(string(text))
+	if err != nil {
+		return ExitUsage, fmt.Errorf("%s: %w", historyFile, err)
+	}
+	image, err := readSmall(imageFile)
+	if err != nil {
+		return ExitUsage, err
+	}
+	rep, err := verifier.JudgeBytes(image, h)
+	if err != nil {
+		return ExitUsage, fmt.Errorf("%s: %w", imageFile, err)
+	}
+	line := rep.Verdict.String()
+	if rep.Reason != "" {
+		line += ": " + rep.Reason
+	}
+	if _, err := fmt.Fprintln(w, line); err != nil {
+		return ExitEnvironment, &EnvironmentError{err}
+	}
+	if rep.Verdict.Bad() {
+		return ExitUnexpected, nil
+	}
+	return ExitOK, nil
+}

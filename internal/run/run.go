@@ -1,0 +1,185 @@
+// Package run wires the pipeline: it takes the rows of scenarios, explores
+// both arms of each, turns what was found into a verdict by the rules of the
+// contract, and writes what a run leaves.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"untorn/engine"
+	"untorn/internal/report"
+	"untorn/scenarios"
+)
+
+// CacheBytes caps the memory of known states of one exploration.
+const CacheBytes = 384 << 20
+
+// Exit codes of the commands.
+const (
+	ExitOK          = 0 // as expected
+	ExitUnexpected  = 1 // a verdict differs from what was expected, or is partial
+	ExitUsage       = 2 // usage, a bad scenario, a combination that makes no sense
+	ExitEnvironment = 3 // the environment failed
+	ExitNotBuilt    = 4 // not supported here, not built yet
+)
+
+// Options say how to run rows.
+type Options struct {
+	Target   Target
+	Out      string // where run directories go
+	Keep     bool   // write one for rows that held, too
+	Workers  int    // at least 1
+	NoCache  bool   // check that skipping known states changes nothing
+	Progress func(line string)
+
+	// Now tells the time for the report; nothing is decided by it.
+	Now func() time.Time
+}
+
+// An EnvironmentError says that the machine failed, not the design.
+type EnvironmentError struct{ Err error }
+
+func (e *EnvironmentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *EnvironmentError) Unwrap() error { return e.Err }
+
+// Rows explores rows one after another. When ctx ends, the report holds what
+// was done until then and is marked partial. The error is an
+// *EnvironmentError, or a *scenarios.Error for a row that stands alone and
+// makes no sense; both come before any work where that is possible.
+func Rows(ctx context.Context, rows []scenarios.Row, o Options) (*report.Report, int, error) {
+	rep := newReport(o.Now())
+	plans, err := plan(rows, o.Target)
+	if err != nil {
+		return nil, ExitUsage, err
+	}
+	out, err := newOutput(o.Out)
+	if err != nil {
+		return nil, ExitEnvironment, &EnvironmentError{err}
+	}
+	defer out.close()
+	code := codes{}
+	for i := range plans {
+		if ctx.Err() != nil {
+			rep.Partial = true
+			break
+		}
+		res, rowCode, err := o.row(ctx, &plans[i], out)
+		if err != nil {
+			return nil, ExitEnvironment, &EnvironmentError{err}
+		}
+		code.add(rowCode)
+		rep.Results = append(rep.Results, *res)
+		rep.Partial = rep.Partial || ctx.Err() != nil
+	}
+	if rep.Partial {
+		code.add(ExitUnexpected)
+	}
+	return rep, code.worst(), nil
+}
+
+// planned is a row and what is known about it before it runs.
+type planned struct {
+	row      *scenarios.Row
+	skip     string
+	notBuilt string
+}
+
+// plan checks all rows before the first one runs.
+func plan(rows []scenarios.Row, t Target) ([]planned, error) {
+	var out []planned
+	for i := range rows {
+		p := planned{row: &rows[i], skip: rows[i].Skip}
+		if rows[i].NotBuilt != nil {
+			p.notBuilt = rows[i].NotBuilt.Error()
+		}
+		for _, a := range []*arm{designArm(p.row), controlArm(p.row)} {
+			if p.skip != "" || p.notBuilt != "" {
+				break
+			}
+			var nonsense *engine.NonsenseError
+			var notBuilt *engine.NotBuiltError
+			switch err := t.Check(&a.cfg); {
+			case errors.As(err, &nonsense):
+				p.skip = nonsense.Reason
+			case errors.As(err, &notBuilt):
+				p.notBuilt = notBuilt.Error()
+			case err != nil:
+				return nil, &scenarios.Error{File: p.row.Scenario.File, What: rowTitle(p.row) + ": " + err.Error()}
+			}
+		}
+		if p.skip != "" && p.row.Label == "" {
+			return nil, &scenarios.Error{File: p.row.Scenario.File, What: p.skip + "; allowed: a combination that makes sense"}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func rowTitle(r *scenarios.Row) string {
+	if r.Label == "" {
+		return r.Scenario.Name
+	}
+	return r.Scenario.Name + " " + r.Label
+}
+
+// codes collects the exit codes of rows.
+type codes [5]bool
+
+func (c *codes) add(code int) { c[code] = true }
+
+// worst returns the first code that occurred, in the order 3, 1, 4, 0.
+func (c *codes) worst() int {
+	for _, code := range []int{ExitEnvironment, ExitUnexpected, ExitNotBuilt} {
+		if c[code] {
+			return code
+		}
+	}
+	return ExitOK
+}
+
+func newReport(now time.Time) *report.Report {
+	return &report.Report{Schema: report.Schema, Tool: "untorn", Version: Version, Engine: EngineVersion,
+		Host:    report.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()},
+		Started: now.UTC().Format(time.RFC3339), Results: []report.Result{}}
+}
+
+// Version is untorn's own, and EngineVersion that of the model of the kernel:
+// it changes whenever the same scenario may give other counts.
+const (
+	Version       = "0.1.0"
+	EngineVersion = "1"
+)
+
+// row runs one row.
+func (o *Options) row(ctx context.Context, p *planned, out *output) (*report.Result, int, error) {
+	r := p.row
+	res := newResult(r)
+	switch {
+	case p.skip != "":
+		res.Verdict, res.Reason, res.AsExpected = "skipped", p.skip, true
+		return res, ExitOK, nil
+	case p.notBuilt != "":
+		res.Verdict, res.Reason = "not-checked", p.notBuilt
+		return res, ExitNotBuilt, nil
+	}
+	start := o.Now()
+	design, control := designArm(r), controlArm(r)
+	if err := o.arms(ctx, r, design, control); err != nil {
+		return nil, 0, err
+	}
+	o.fill(res, r, design, control)
+	if err := o.write(res, r, design, control, out); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", out.root, err)
+	}
+	res.Work.Workers, res.Work.Seconds = o.Workers, o.Now().Sub(start).Seconds()
+	if !res.AsExpected {
+		return res, ExitUnexpected, nil
+	}
+	return res, ExitOK, nil
+}

@@ -1,0 +1,100 @@
+package run
+
+import (
+	"context"
+
+	"untorn/crashsim"
+	"untorn/crashsim/explore"
+	"untorn/internal/blk"
+	"untorn/internal/stamp"
+	"untorn/internal/tape"
+	"untorn/internal/target/model"
+)
+
+// Target is where operations run. Model is the one that needs no hardware.
+type Target interface {
+	// Check refuses a configuration with *engine.NonsenseError,
+	// *engine.NotBuiltError or another error.
+	Check(c *model.Config) error
+	// Explore walks the schedules of c.
+	Explore(ctx context.Context, c *model.Config, cfg explore.Config) (*Explored, error)
+	// ReplayFinding runs the schedule of a finding again; bound is that of
+	// the exploration.
+	ReplayFinding(c *model.Config, f *explore.Finding, bound crashsim.Budget) (*model.Replay, error)
+	// ReplayStuck runs a schedule that did not end again.
+	ReplayStuck(c *model.Config, choices []int, o *crashsim.Outcome, bound crashsim.Budget) (*model.Replay, error)
+	// ReplayTape runs the schedule of a tape.
+	ReplayTape(c *model.Config, t tape.Tape) (*model.Replay, error)
+}
+
+// Explored is what exploring one arm gave.
+type Explored struct {
+	explore.Result
+	Counts        model.Counts
+	Distinct      uint64
+	DistinctExact bool
+	Judged        uint64 // work
+}
+
+// Model is the target that simulates everything.
+type Model struct{}
+
+// Check implements Target.
+func (Model) Check(c *model.Config) error { return c.Check() }
+
+// Explore implements Target.
+func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (*Explored, error) {
+	shared := model.NewShared()
+	// Whether a program can be built depends on c alone, so one attempt
+	// answers for all workers.
+	trial, err := model.NewProgram(c, shared)
+	if err != nil {
+		return nil, err
+	}
+	trial.Close()
+	res, err := explore.Run(ctx, func() explore.Program {
+		p, err := model.NewProgram(c, shared)
+		if err != nil {
+			panic(err)
+		}
+		return p
+	}, cfg)
+	if err != nil {
+		return nil, err
+	}
+	e := &Explored{Result: *res, Counts: *model.CountsOf(&res.Tally), Judged: shared.Judged()}
+	e.Distinct, e.DistinctExact = shared.Distinct()
+	return e, nil
+}
+
+// ReplayFinding implements Target.
+func (Model) ReplayFinding(c *model.Config, f *explore.Finding, bound crashsim.Budget) (*model.Replay, error) {
+	return model.ReplayFinding(c, f, bound)
+}
+
+// ReplayStuck implements Target.
+func (Model) ReplayStuck(c *model.Config, choices []int, o *crashsim.Outcome, bound crashsim.Budget) (*model.Replay, error) {
+	return model.ReplayStuck(c, choices, o, bound)
+}
+
+// ReplayTape implements Target.
+func (Model) ReplayTape(c *model.Config, t tape.Tape) (*model.Replay, error) {
+	return model.ReplayTape(c, t)
+}
+
+// sectorBytes returns the bytes of a handle of a replay's log.
+func sectorBytes(in *blk.Interner) func(blk.Handle) []byte {
+	return func(h blk.Handle) []byte {
+		switch {
+		case h.IsMeta():
+			return in.Bytes(h)
+		case h.IsData():
+			b := stamp.Encode(h.Write(), h.Place())
+			return b[:]
+		case h == blk.Garbage:
+			b := stamp.Garbage()
+			return b[:]
+		}
+		return make([]byte, blk.SectorSize)
+	}
+}

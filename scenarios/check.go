@@ -1,0 +1,146 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"untorn/crashsim"
+	"untorn/engine"
+	"untorn/workloads"
+)
+
+func powerOfTwo(n int64) bool { return n > 0 && n&(n-1) == 0 }
+
+func joinComma(list []string) string { return strings.Join(list, ", ") }
+
+// check refuses what no row can make sense of: a product that is too large,
+// and a scenario whose only row is nonsense.
+func (d *decoder) check(s *Scenario, root *yaml.Node) {
+	if d.err != nil {
+		return
+	}
+	if n := s.numRows(); n > MaxRows {
+		d.fail(root, "", "the product of its lists has more than %d rows; allowed: up to %d", MaxRows, MaxRows)
+		return
+	}
+	if file := s.workload.of(fFile)[0]; file.n%workloads.SectorSize != 0 {
+		d.fail(file.node, "workload.file", "%s is no multiple of 512; allowed: multiples of 512", file.text)
+		return
+	}
+	rows := s.Rows()
+	if len(rows) == 1 && rows[0].Skip != "" {
+		d.fail(root, "", "%s; allowed: a combination that makes sense", rows[0].Skip)
+	}
+	for i := range rows {
+		if rows[i].Skip != "" {
+			continue
+		}
+		if nonsense := (*engine.NonsenseError)(nil); errors.As(rows[i].Control.Design.Check(), &nonsense) {
+			n := s.control.node
+			if n == nil {
+				n = root
+			}
+			d.fail(n, "control", "%s; allowed: a combination that makes sense", nonsense.Reason)
+			return
+		}
+	}
+}
+
+// nonsense returns why the values of a row do not fit one another, or "".
+func (r *Row) nonsense() string {
+	v := &r.Device
+	ds := &r.Design
+	size := workloads.FormatSize
+	switch {
+	case v.LBA > ds.Block:
+		return fmt.Sprintf("device.lba %s is above design.block %s", size(v.LBA), size(ds.Block))
+	case ds.FolioMin < ds.Block:
+		return fmt.Sprintf("design.folio min %s is below design.block %s", size(ds.FolioMin), size(ds.Block))
+	case ds.Filesystem == engine.Ext4 && ds.Cluster < ds.Block:
+		return fmt.Sprintf("design.cluster %s is below design.block %s", size(ds.Cluster), size(ds.Block))
+	case v.Boundary != 0 && v.Boundary < v.LBA:
+		return fmt.Sprintf("device.boundary %s is below device.lba %s", size(v.Boundary), size(v.LBA))
+	case v.BoundaryOffset != 0 && v.BoundaryOffset >= v.Boundary:
+		return fmt.Sprintf("device.boundary_offset %s is not below device.boundary %s", size(v.BoundaryOffset), size(v.Boundary))
+	case v.MaxTransfer < ds.Block:
+		return fmt.Sprintf("device.max_transfer %s is below design.block %s", size(v.MaxTransfer), size(ds.Block))
+	}
+	for _, f := range []*field{fNAWUPF, fAWUN, fPartitionOffset, fBoundaryOffset, fMaxTransfer} {
+		if n := r.vals[f][0].n; n%v.LBA != 0 {
+			return fmt.Sprintf("%s %s is no multiple of device.lba %s", f.path(), size(n), size(v.LBA))
+		}
+	}
+	if r.Contract == "old-or-new" {
+		waits := ds.Submit == engine.SubmitWriteThroughWait || ds.Submit == engine.SubmitDirect
+		if !v.Protected || ds.Writeback != engine.WritebackAtomic || !waits {
+			return "contract: old-or-new promises more than caches keep: it needs device.cache: protected, " +
+				"design.writeback: atomic and a design.submit that waits (write-through-wait or direct)"
+		}
+	}
+	if e := (*engine.NonsenseError)(nil); errors.As(ds.Check(), &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+// notBuilt returns the first thing of the row that cannot be run yet.
+func (r *Row) notBuilt() *engine.NotBuiltError {
+	s := r.Scenario
+	var e *engine.NotBuiltError
+	if errors.As(r.Design.Check(), &e) || errors.As(r.Control.Design.Check(), &e) {
+		return e
+	}
+	for _, m := range []string{r.Design.Mutant, r.Control.Design.Mutant} {
+		if m != "" && !slices.Contains(engine.Mutants(), m) {
+			return &engine.NotBuiltError{What: "mutant: " + m}
+		}
+	}
+	if r.Explore.Random {
+		return &engine.NotBuiltError{What: "explore.mode: random"}
+	}
+	if what := r.Faults.NotBuilt(); what != "" {
+		return &engine.NotBuiltError{What: what}
+	}
+	if s.generate != nil {
+		return &engine.NotBuiltError{What: "workload.generate: " + s.generate.kind}
+	}
+	for i := range s.ops {
+		if what := s.ops[i].notBuilt(); what != "" {
+			return &engine.NotBuiltError{What: "workload.ops: " + what}
+		}
+	}
+	return nil
+}
+
+func (o *op) notBuilt() string {
+	switch {
+	case o.op.Kind == 0:
+		return "op: " + o.kind
+	case o.op.Direct:
+		return "direct: true"
+	case o.op.Dsync:
+		return "dsync: true"
+	case o.op.Append:
+		return "append: true"
+	}
+	return ""
+}
+
+// NamedFaults lists the faults that the scenario's text turns on for this
+// row, by the names of their fields.
+func (r *Row) NamedFaults() []string {
+	var out []string
+	if r.NamedPowerLoss {
+		out = append(out, fPowerLoss.name)
+	}
+	for k := crashsim.Reclaim; k < crashsim.NumFaultKinds; k++ {
+		if r.Named[k] {
+			out = append(out, k.String())
+		}
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+package scenarios
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"untorn/workloads"
+)
+
+// op is one operation as the scenario writes it.
+type op struct {
+	kind string // a name of opKinds
+	op   workloads.Op
+}
+
+// opKind says what an operation is. built is 0 for one that untorn knows and
+// cannot run yet.
+type opKind struct {
+	name   string
+	built  workloads.Kind
+	ranged bool // it has offset and length
+	help   string
+}
+
+var opKinds = []opKind{
+	{"pwrite", workloads.Pwrite, true, "pwrite(2): offset, length; atomic, direct, dsync, append"},
+	{"fsync", workloads.Fsync, false, "fsync(2)"},
+	{"fdatasync", workloads.Fdatasync, false, "fdatasync(2)"},
+	{"pread", 0, true, "pread(2): offset, length; direct"},
+	{"store", 0, true, "a store through mmap: offset, length"},
+	{"msync", 0, true, "msync(2): offset, length"},
+	{"sync_file_range", 0, true, "sync_file_range(2): offset, length"},
+	{"truncate", 0, true, "ftruncate(2): offset is the new size"},
+	{"fallocate", 0, true, "fallocate(2): offset, length"},
+	{"punch", 0, true, "PUNCH_HOLE: offset, length"},
+	{"zero", 0, true, "ZERO_RANGE: offset, length"},
+	{"collapse", 0, true, "COLLAPSE_RANGE: offset, length"},
+	{"insert", 0, true, "INSERT_RANGE: offset, length"},
+	{"clone", 0, true, "FICLONERANGE: offset, length"},
+}
+
+var opFields = []string{"task", "op", "offset", "length", "atomic", "direct", "dsync", "append", "fd"}
+
+// generator asks for operations that are made up. None is built.
+type generator struct {
+	kind  string
+	pages int64 // 0 when not written
+}
+
+var generatorKinds = []string{"postgres-checkpoint", "postgres-mixed", "postgres-wal", "postgres-fpw", "innodb",
+	"innodb-doublewrite", "sqlite-wal", "cloud-volume", "append", "overlap", "maintenance", "small-files", "random"}
+
+// workload reads the file and what is done to it.
+func (d *decoder) workload(s *Scenario, n *yaml.Node) {
+	d.section("workload", workloadFields, n, s.workload, map[string]func(k, v *yaml.Node){
+		"ops":      func(_, v *yaml.Node) { d.ops(s, v) },
+		"generate": func(_, v *yaml.Node) { d.generate(s, v) },
+	})
+	switch {
+	case d.err != nil:
+	case s.ops == nil && s.generate == nil:
+		d.fail(n, "workload.ops", "missing; allowed: a list of 1 to %d operations, or generate", workloads.MaxOps)
+	case s.ops != nil && s.generate != nil:
+		d.fail(n, "workload.generate", "written together with ops; allowed: one of the two")
+	}
+}
+
+func (d *decoder) ops(s *Scenario, n *yaml.Node) {
+	if n.Kind != yaml.SequenceNode {
+		d.fail(n, "workload.ops", "%s; allowed: a list of 1 to %d operations", describe(n), workloads.MaxOps)
+		return
+	}
+	items := d.items(n, "workload.ops")
+	if len(items) > workloads.MaxOps {
+		d.fail(n, "workload.ops", "%d operations; allowed: up to %d", len(items), workloads.MaxOps)
+		return
+	}
+	for _, item := range items {
+		if o, ok := d.op(item); ok {
+			s.ops = append(s.ops, o)
+		}
+	}
+}
+
+func (d *decoder) op(n *yaml.Node) (op, bool) {
+	o := op{op: workloads.Op{Task: "db"}}
+	var kind *opKind
+	written := make(map[string]*yaml.Node)
+	size := &field{section: "workload.ops", kind: sizeKind, max: MaxFile}
+	flag := &field{section: "workload.ops", kind: boolKind}
+	d.mapping(n, "workload.ops", opFields, func(key string, _, v *yaml.Node) {
+		written[key] = v
+		size.name, flag.name = key, key
+		switch key {
+		case "task":
+			o.op.Task = d.name(v, "workload.ops.task")
+		case "op":
+			kind = d.opKind(v)
+		case "offset":
+			o.op.Offset = d.value(size, v).n
+		case "length":
+			o.op.Length = d.value(size, v).n
+		case "atomic":
+			o.op.Atomic = d.value(flag, v).n == 1
+		case "direct":
+			o.op.Direct = d.value(flag, v).n == 1
+		case "dsync":
+			o.op.Dsync = d.value(flag, v).n == 1
+		case "append":
+			o.op.Append = d.value(flag, v).n == 1
+		case "fd":
+			o.op.FD = int(d.value(&field{section: "workload.ops", name: key, kind: countKind, max: 15}, v).n)
+		}
+	})
+	switch {
+	case d.err != nil:
+		return o, false
+	case kind == nil:
+		d.fail(n, "workload.ops.op", "missing; allowed: %s", opNames())
+		return o, false
+	}
+	o.kind, o.op.Kind = kind.name, kind.built
+	d.checkOp(&o, kind, n, written)
+	return o, d.err == nil
+}
+
+func (d *decoder) opKind(n *yaml.Node) *opKind {
+	for i := range opKinds {
+		if n.Kind == yaml.ScalarNode && opKinds[i].name == n.Value {
+			return &opKinds[i]
+		}
+	}
+	d.fail(n, "workload.ops.op", "%s; allowed: %s", describe(n), opNames())
+	return nil
+}
+
+func opNames() string {
+	var names []string
+	for _, k := range opKinds {
+		names = append(names, k.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkOp refuses an operation whose fields do not fit its kind, and an
+// atomic unit that the kernel would refuse before any file system is asked.
+func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]*yaml.Node) {
+	at := func(key string) (*yaml.Node, string) {
+		if v := written[key]; v != nil {
+			return v, "workload.ops." + key
+		}
+		return n, "workload.ops." + key
+	}
+	if !kind.ranged {
+		for _, key := range []string{"offset", "length", "atomic", "direct", "dsync", "append"} {
+			if written[key] != nil {
+				v, name := at(key)
+				d.fail(v, name, "makes no sense with op: %s; allowed: task, op, fd", kind.name)
+			}
+		}
+		return
+	}
+	w := &o.op
+	for _, key := range []string{"offset", "length"} {
+		size := w.Offset
+		if key == "length" {
+			size = w.Length
+		}
+		if v, name := at(key); size%workloads.SectorSize != 0 {
+			d.fail(v, name, "%s is no multiple of 512; allowed: multiples of 512", workloads.FormatSize(size))
+		}
+	}
+	v, name := at("length")
+	switch {
+	case kind.name == "truncate":
+	case w.Length == 0:
+		d.fail(v, name, "0 or missing; allowed: multiples of 512 from 512 on")
+	case w.End() > MaxFile:
+		d.fail(v, name, "ends at %s; allowed: up to %s", workloads.FormatSize(w.End()), workloads.FormatSize(MaxFile))
+	case w.Atomic && kind.name != "pwrite":
+		v, name = at("atomic")
+		d.fail(v, name, "makes no sense with op: %s; allowed: with pwrite", kind.name)
+	case w.Atomic && !powerOfTwo(w.Length):
+		d.fail(v, name, "an atomic unit of %s; allowed: a power of two", workloads.FormatSize(w.Length))
+	case w.Atomic && w.Offset%w.Length != 0:
+		v, name = at("offset")
+		d.fail(v, name, "the atomic unit is misaligned: %s is no multiple of its length; allowed: multiples of %s",
+			workloads.FormatSize(w.Offset), workloads.FormatSize(w.Length))
+	}
+}
+
+func (d *decoder) generate(s *Scenario, n *yaml.Node) {
+	g := &generator{}
+	kinds := &field{section: "workload.generate", name: "kind", kind: enumKind, allowed: generatorKinds}
+	d.mapping(n, "workload.generate", []string{"kind", "pages"}, func(key string, _, v *yaml.Node) {
+		if key == "kind" {
+			g.kind = d.value(kinds, v).text
+			return
+		}
+		g.pages = d.value(&field{section: "workload.generate", name: key, kind: countKind, min: 1, max: 1 << 20}, v).n
+	})
+	if d.err == nil && g.kind == "" {
+		d.fail(n, "workload.generate.kind", "missing; allowed: %s", kinds.allow())
+	}
+	s.generate = g
+}
