@@ -220,13 +220,19 @@ func (m *Machine) Run(c Chooser, b Budget) Outcome {
 }
 
 // schedule runs one task after the other until the run ends, or until the
-// kernel or the device panics outside of a task.
+// kernel or the device panics outside of a task. Background tasks first run
+// to where they wait for work.
 func (m *Machine) schedule() {
 	defer func() {
 		if v := recover(); v != nil {
 			m.fail("machine", v)
 		}
 	}()
+	for _, t := range m.tasks {
+		if t.background && t.state == fresh && m.end == 0 {
+			t.resume()
+		}
+	}
 	for m.end == 0 {
 		if m.turns++; m.turns > MaxSteps {
 			m.end = StepCap
@@ -248,7 +254,7 @@ func (m *Machine) schedule() {
 func (m *Machine) unwindAll() {
 	m.unwind = true
 	for _, t := range m.tasks {
-		if t.state == suspended {
+		if t.state == suspended && !t.idle {
 			t.resume()
 		}
 	}

@@ -23,6 +23,7 @@ type Task struct {
 	body       func(*Task)
 
 	state   taskState
+	idle    bool // suspended in Idle
 	at      Step
 	wait    Wait
 	closing bool // the coroutine is being ended for good
@@ -54,7 +55,12 @@ func (t *Task) At() Step { return t.at }
 // Machine returns the machine the task belongs to.
 func (t *Task) Machine() *Machine { return t.m }
 
-func (t *Task) begin() { t.state, t.at, t.wait = fresh, 0, Wait{} }
+// begin readies the task for a run. One that is idle stays where it is.
+func (t *Task) begin() {
+	if !t.idle {
+		t.state, t.at, t.wait = fresh, 0, Wait{}
+	}
+}
 
 func (t *Task) close() { t.stop() }
 
@@ -176,6 +182,17 @@ func (m *Machine) preempt() {
 	m.left.Preemptions--
 	m.left.Total--
 	m.used.Preemptions++
+}
+
+// Idle is Block for a background task that has nothing left to do: what comes
+// after it is the same in every run, so that the end of a run leaves the task
+// there for the next one.
+func (t *Task) Idle(w Wait) {
+	for !t.m.kernel.Ready(w) {
+		t.at, t.wait, t.idle = 0, w, true
+		t.suspend()
+	}
+	t.idle = false
 }
 
 // Block waits until the kernel says that w is ready. It costs nothing and is

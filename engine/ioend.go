@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"untorn/crashsim"
 	"untorn/internal/blk"
 	"untorn/internal/key"
 	"untorn/internal/ondisk"
@@ -142,7 +143,7 @@ func (k *Kernel) unitDone(slot int32) bool {
 func (t *task) runCompletions() {
 	k, f := t.k, &t.f
 	for {
-		t.block(waitIoend, 0)
+		t.Idle(crashsim.Wait{Kind: waitIoend})
 		t.Step(stepIoendWork)
 		f.ioend = k.nextDone()
 		if slot := k.ioends.e[f.ioend].unit; slot != 0 {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"untorn/crashsim"
 	"untorn/internal/blk"
 	"untorn/internal/key"
 	"untorn/internal/ondisk"
@@ -79,7 +80,7 @@ func (k *Kernel) logSize(size int32) {
 // runLogWorker forces the log when asked to (xfs_log_worker).
 func (t *task) runLogWorker() {
 	for {
-		t.block(waitLogWork, 0)
+		t.Idle(crashsim.Wait{Kind: waitLogWork})
 		t.Step(stepLogWorker)
 		t.logForce()
 		t.k.logWork = 0

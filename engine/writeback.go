@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"untorn/crashsim"
 	"untorn/internal/blk"
 )
 
@@ -8,7 +9,7 @@ import (
 func (t *task) runFlusher() {
 	k := t.k
 	for {
-		t.block(waitFlusher, 0)
+		t.Idle(crashsim.Wait{Kind: waitFlusher})
 		t.Step(stepWritebackBegin)
 		t.writepages(k.started.from, k.filePages, false)
 		k.started = flusherWork{}
