@@ -28,8 +28,10 @@ type Replay struct {
 	Image    []byte // the image, bytes as on the medium
 }
 
-// TraceLine is one line of a trace: what happened, and for each unit of the
-// workload the versions of its sectors, in the cache and on the disk, after it.
+// TraceLine is one line of a trace: what happens, and for each unit of the
+// workload the versions of its sectors before that, in the cache and on the
+// disk as the extent map in memory has it: 8x1 is eight sectors of operation 1,
+// 0 is the content before the run, z zeros, - nothing.
 type TraceLine struct {
 	crashsim.TraceEvent
 	Units string
@@ -196,10 +198,15 @@ func (p *player) playTape(schedule tape.Tape) (*Replay, error) {
 func (p *player) play(c crashsim.Chooser, b crashsim.Budget) (*Replay, error) {
 	p.recorder.From = crashsim.ToTape(c)
 	p.onCut = p.look
-	p.Machine().Trace = func(e crashsim.TraceEvent) {
-		if !p.done {
-			p.replay.Trace = append(p.replay.Trace, TraceLine{TraceEvent: e, Units: p.units()})
+	p.Machine().Trace = p.line
+	p.kernel.Device().OnEvent = func(e *blk.Event) {
+		switch e.Kind {
+		case blk.SubmitWrite, blk.SubmitFlush, blk.Alter:
+			p.Machine().Tracef("device", "takes %v", e)
+		case blk.Return:
+			p.Machine().Tracef("caller", "op %d returns %v", e.Op, workloads.Result(e.Result))
 		}
+		p.event(e)
 	}
 	out := p.Run(crashsim.FromTape(p), b)
 	r := &p.replay
@@ -215,6 +222,13 @@ func (p *player) play(c crashsim.Chooser, b crashsim.Budget) (*Replay, error) {
 	return r, nil
 }
 
+// line takes one line of the trace.
+func (p *player) line(e crashsim.TraceEvent) {
+	if !p.done {
+		p.replay.Trace = append(p.replay.Trace, TraceLine{TraceEvent: e, Units: p.units()})
+	}
+}
+
 // look is told of every cut; at the wanted one it keeps everything.
 func (p *player) look(r *verifier.Result, step uint32) {
 	if p.done {
@@ -225,6 +239,7 @@ func (p *player) look(r *verifier.Result, step uint32) {
 	if v == verifier.NotChecked {
 		return
 	}
+	p.line(crashsim.TraceEvent{Step: p.Machine().Steps(), Task: "power", Text: "is lost", Fault: true})
 	p.done = true
 	p.replay.Steps = int(step)
 	p.judge.OnVerdict = func(got verifier.Verdict) {
