@@ -44,7 +44,7 @@ func (Model) Check(c *model.Config) error { return c.Check() }
 
 // Explore implements Target.
 func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (*Explored, error) {
-	shared := model.NewShared()
+	shared := model.NewShared(cfg.NoCache)
 	// Whether a program can be built depends on c alone, so one attempt
 	// answers for all workers.
 	trial, err := model.NewProgram(c, shared)

@@ -20,6 +20,8 @@ type cutCache struct {
 	bytes int
 }
 
+var one = count.Of(1)
+
 // judgedCut is the result of a cut in a compact form: pairs of a slot and a
 // count.
 type judgedCut []byte
@@ -31,6 +33,10 @@ func (c *cutCache) get(k key.Key) (judgedCut, bool) {
 
 func (c *cutCache) put(k key.Key, r *verifier.Result) judgedCut {
 	var j judgedCut
+	if r.Worst == verifier.NotChecked {
+		// There is always an image: a cut without one was not looked at.
+		j = appendSlot(j, slotVerdicts+int(verifier.NotChecked), &one)
+	}
 	j = appendSlot(j, slotCovered, &r.Covered)
 	for v := range r.Verdicts {
 		j = appendSlot(j, slotVerdicts+v, &r.Verdicts[v])

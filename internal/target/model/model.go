@@ -79,21 +79,25 @@ func (c *Config) Assumptions() []string {
 
 // Equivalence names what is taken for one image in the counts of distinct
 // and judged images.
-const Equivalence = "units that share no metadata decision are judged apart; of the LBAs of one command within one unit, " +
-	"none, all, the first and the last stand for every subset"
+const Equivalence = "units that share no metadata decision are judged apart; of the LBAs of a command within one run of " +
+	"sectors of equal history, none, some and all stand for every subset"
 
 // Shared is what the programs of one exploration have in common: the set of
 // distinct images, and how many were judged.
 type Shared struct {
-	set    *verifier.Distinct
-	judged atomic.Uint64
+	set     *verifier.Distinct
+	judged  atomic.Uint64
+	noCache bool
 }
 
 // maxDistinct caps the set of distinct images of one exploration.
 const maxDistinct = 2 << 20
 
-// NewShared returns the shared part for an exploration.
-func NewShared() *Shared { return &Shared{set: verifier.NewDistinct(maxDistinct)} }
+// NewShared returns the shared part for an exploration. With noCache each cut
+// is judged anew, however often it came before: the check mode.
+func NewShared(noCache bool) *Shared {
+	return &Shared{set: verifier.NewDistinct(maxDistinct), noCache: noCache}
+}
 
 // Distinct returns how many different images were judged, and whether that is
 // exact or a lower bound because the set outgrew its cap.

@@ -50,7 +50,7 @@ func bound(faults, preemptions int) crashsim.Budget {
 // explored runs an exploration to its end.
 func explored(t testing.TB, c *Config, cfg explore.Config) (*explore.Result, *Shared) {
 	require.NoError(t, c.Check())
-	s := NewShared()
+	s := NewShared(cfg.NoCache)
 	if cfg.Workers == 0 {
 		cfg.Workers = 1
 	}
@@ -90,6 +90,10 @@ func variants() map[string]*Config {
 	c = small()
 	c.Workload.Ops = append(c.Workload.Ops, workloads.Op{Task: "b", Kind: workloads.Pwrite, Offset: 4 << 10, Length: 4 << 10, Atomic: true})
 	v["two writers"] = c
+	c = small()
+	c.Design.Mutant = engine.MutantFsyncNoFlush
+	c.Faults.Kinds[crashsim.LogForce] = true
+	v["fsync without flush"] = c
 	c = plain(small())
 	c.Workload.Layout = workloads.Hole
 	c.Design.FolioMax = 8 << 10
@@ -234,7 +238,7 @@ func (r randomly) Choose(p *crashsim.Point) int {
 // device and what follows its log.
 func BenchmarkSchedules(b *testing.B) {
 	c := small()
-	p, err := newProgram(c, NewShared())
+	p, err := newProgram(c, NewShared(true))
 	require.NoError(b, err)
 	defer p.Close()
 	rng := rand.New(rand.NewPCG(1, 2))

@@ -147,7 +147,7 @@ func (p *program) cut(step uint32) {
 	p.history.Hash(&h)
 	k := h.Sum()
 	seen, ok := p.cuts.get(k)
-	if !ok {
+	if !ok || p.shared.noCache {
 		r := p.judgeCut()
 		p.shared.judged.Add(r.Judged)
 		seen = p.cuts.put(k, &r)

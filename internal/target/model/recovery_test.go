@@ -79,7 +79,7 @@ func TestRecoveryAgrees(t *testing.T) {
 	mounts, cuts := 0, 0
 	for name, c := range busy() {
 		t.Run(name, func(t *testing.T) {
-			p, err := newProgram(c, NewShared())
+			p, err := newProgram(c, NewShared(true))
 			require.NoError(t, err)
 			defer p.Close()
 			seen := map[key.Key]bool{}
@@ -146,7 +146,7 @@ func mountAgrees(t *testing.T, c *Config, p *program, image []blk.Handle) (cuts 
 func TestHandlesAndBytesAgree(t *testing.T) {
 	for name, c := range busy() {
 		t.Run(name, func(t *testing.T) {
-			p, err := newProgram(c, NewShared())
+			p, err := newProgram(c, NewShared(true))
 			require.NoError(t, err)
 			defer p.Close()
 			seen := map[key.Key]bool{}

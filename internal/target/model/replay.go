@@ -165,7 +165,7 @@ type player struct {
 }
 
 func newPlayer(c *Config) (*player, error) {
-	p, err := newProgram(c, NewShared())
+	p, err := newProgram(c, NewShared(true))
 	if err != nil {
 		return nil, err
 	}
