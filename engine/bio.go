@@ -81,8 +81,10 @@ func (k *Kernel) refused(e *ioend) bool {
 // dispatch sends one request of n sectors, the ioends in plug, to the device.
 func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots slotSet) {
 	if k.refused(first) {
-		first.err = int32(workloads.EINVAL)
-		k.ioendDone(plug[0])
+		for _, slot := range plug {
+			k.ioends.e[slot].err = int32(workloads.EINVAL)
+			k.ioendDone(slot)
+		}
 		return
 	}
 	k.payload = k.payload[:0]

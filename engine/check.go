@@ -47,6 +47,15 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 			return fmt.Errorf("%s: ends at %d; allowed: at most %d", at, op.End(), MaxFile)
 		}
 	}
+	if w.Layout == workloads.Fragmented || w.FreeSpace == workloads.Fragmented {
+		end := w.File
+		for i := range w.Ops {
+			end = max(end, w.Ops[i].End())
+		}
+		if n := (end + d.Block - 1) / d.Block; n > maxIoends {
+			return fmt.Errorf("workload.file: reaches %d blocks of design.block; allowed: at most %d where file or free space is fragmented", n, maxIoends)
+		}
+	}
 	if w.File > MaxFile {
 		return fmt.Errorf("workload.file: %d bytes; allowed: at most %d", w.File, MaxFile)
 	}

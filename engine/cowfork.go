@@ -130,10 +130,14 @@ func (t *task) closeUnit() {
 }
 
 // inPlace reports whether the blocks can be overwritten by one atomic bio:
-// one written extent, aligned to its length, within the limits of the device
+// within the durable size, one written extent, aligned to its length, within the limits of the device
 // (xfs_bmap_hw_atomic_write_possible).
 func (k *Kernel) inPlace(from, to int32) bool {
 	n := (to - from) * k.blockSectors
+	if to*k.blockSectors > k.inode.diskSize {
+		// The size would become durable in a transaction after the data.
+		return false
+	}
 	if n > k.limits.unitMax || n < k.limits.unitMin || n&(n-1) != 0 {
 		return false
 	}
@@ -181,4 +185,14 @@ func (k *Kernel) reserve(from, to int32) bool {
 		}
 	}
 	return true
+}
+
+// unreserve gives up what was reserved in the COW fork for a range that goes
+// in place.
+func (k *Kernel) unreserve(from, to int32) {
+	for b := from; b < to; b++ {
+		if k.inode.cow[b] == delalloc {
+			k.inode.cow[b] = hole
+		}
+	}
 }

@@ -10,14 +10,12 @@ func (t *task) fsync() workloads.Result {
 	t.Step(stepWritebackSync)
 	t.writepages(0, k.filePages, true)
 	t.waitWriteback()
-	if k.design.Mutant != MutantFsyncNoFlush {
-		t.Step(stepFsync)
-		if !t.logForce() {
-			// The log had nothing to write, so nothing has flushed the device.
-			t.Step(stepDeviceFlush)
-			t.submitFlush()
-			t.block(waitIO, int32(t.ID()))
-		}
+	t.Step(stepFsync)
+	if !t.logForce() && t.flushes() {
+		// The log had nothing to write, so nothing has flushed the device.
+		t.Step(stepDeviceFlush)
+		t.submitFlush()
+		t.block(waitIO, int32(t.ID()))
 	}
 	t.Step(stepFsyncReturn)
 	return t.reportErrors()

@@ -25,6 +25,7 @@ type ioend struct {
 	place     int32 // placeCow or placeInPlace
 	unwritten int32
 	atomic    int32 // goes out as one atomic bio
+	eof       int32 // end of its data in the file: its end, or the size when it was built
 	commands  int32 // of the device, not completed yet
 	err       int32 // errno
 }
@@ -43,7 +44,7 @@ func (x *ioendTable) hash(h *key.Hasher) {
 		e := &x.e[i]
 		h.Word(uint64(i) | uint64(e.state)<<8 | uint64(e.file)<<16 | uint64(e.len)<<40)
 		h.Word(uint64(e.disk) | uint64(e.unit)<<32 | uint64(e.place)<<40 | uint64(e.unwritten)<<48 | uint64(e.atomic)<<56)
-		h.Word(uint64(e.commands) | uint64(e.err)<<32)
+		h.Word(uint64(e.commands) | uint64(e.err)<<16 | uint64(e.eof)<<32)
 	}
 }
 
@@ -76,6 +77,7 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 		if e.file+e.len == file && e.disk+e.len == at && e.unit == slot+1 && e.place == place && e.unwritten == unw &&
 			e.len+k.blockSectors <= k.limits.maxTransfer {
 			e.len += k.blockSectors
+			e.eof = min(e.file+e.len, k.inode.size)
 			return
 		}
 		t.Step(stepSubmitFull)
@@ -83,7 +85,7 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 	}
 	i := k.ioends.used.take()
 	k.ioends.e[i] = ioend{state: ioendBuilding, file: file, disk: at, len: k.blockSectors, unit: slot + 1, place: place,
-		unwritten: unw, atomic: atomic}
+		unwritten: unw, atomic: atomic, eof: min(file+k.blockSectors, k.inode.size)}
 	f.building = i + 1
 	if slot >= 0 {
 		k.units.u[slot].ioends++
@@ -107,8 +109,8 @@ func (t *task) submitIoend() {
 	f.plugged++
 }
 
-// nextDone returns the ioend to complete next, lowest in the file first, or
-// -1. Those of a unit wait for each other: that is the barrier before the
+// nextDone returns the ioend to complete next, or -1: lowest in the file
+// first, as iomap_sort_ioends has them. Those of a unit wait for each other: that is the barrier before the
 // remap, and the first of them stands for all.
 func (k *Kernel) nextDone() int32 {
 	best := int32(-1)
@@ -188,9 +190,9 @@ func (t *task) remapUnit(slot int32) {
 	end := int32(0)
 	for e := k.unitIoend(slot, x.from); e != nil; e = k.unitIoend(slot, (e.file+e.len)/k.blockSectors) {
 		k.logIntent(intentID(slot, e), e)
-		end = e.file + e.len
+		end = e.eof
 	}
-	if end = min(end, k.inode.size); end > k.inode.diskSize {
+	if end > k.inode.diskSize {
 		k.logSize(end)
 	}
 	for f.extent = x.from; ; {
@@ -220,7 +222,7 @@ func (k *Kernel) unitIoend(slot, from int32) *ioend {
 
 // intentID names an intent among those that may be unfinished together.
 func intentID(slot int32, e *ioend) uint32 {
-	return uint32(slot)<<16 | uint32(e.file/(PageSize/sectorBytes))
+	return uint32(slot)<<16 | uint32(e.file)
 }
 
 // endIoend completes one ioend that belongs to no unit (xfs_end_ioend): its
@@ -244,9 +246,9 @@ func (t *task) endIoend() {
 		t.block(waitInodeMap, 0)
 		k.convertUnwritten(e)
 	}
-	if end := min(e.file+e.len, k.inode.size); e.err == 0 && end > k.inode.diskSize {
+	if e.err == 0 && e.eof > k.inode.diskSize {
 		t.Step(stepSize)
-		k.logSize(end)
+		k.logSize(max(e.eof, k.inode.diskSize))
 	}
 	t.Step(stepEndWriteback)
 	k.endIoendWriteback(t.f.ioend)
@@ -287,8 +289,8 @@ func (k *Kernel) convertUnwritten(e *ioend) {
 		k.inode.data[b] = mapped(disk, false)
 		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: disk, Len: 1}})
 	}
-	if end := min(e.file+e.len, k.inode.size); end > k.inode.diskSize {
-		k.logSize(end)
+	if e.eof > k.inode.diskSize {
+		k.logSize(e.eof)
 	}
 	k.forksChanged()
 }

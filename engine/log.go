@@ -103,15 +103,16 @@ func (t *task) logForce() bool {
 	j.lsn++
 	k.alloc.freedAreWritten()
 
+	flush, fua := t.flushes(), k.dev.Config().FUA
 	t.Step(stepLogFlush)
-	t.submitFlush()
-	t.block(waitIO, int32(t.ID()))
-
+	if flush {
+		t.submitFlush()
+		t.block(waitIO, int32(t.ID()))
+	}
 	t.Step(stepLogWrite)
-	fua := k.dev.Config().FUA
-	t.submitCheckpoint(fua)
+	t.submitCheckpoint(flush && fua)
 	t.block(waitIO, int32(t.ID()))
-	if !fua {
+	if flush && !fua {
 		t.Step(stepLogPostFlush)
 		t.submitFlush()
 		t.block(waitIO, int32(t.ID()))
@@ -120,6 +121,14 @@ func (t *task) logForce() bool {
 	j.writing, j.forcing = 0, 0
 	k.alloc.freedAreDurable()
 	return true
+}
+
+// flushes reports whether the task sends FLUSH and FUA: not to a device whose
+// cache survives power loss, nor where a mutant leaves them out.
+func (t *task) flushes() bool {
+	k := t.k
+	mutant := k.design.Mutant == MutantFsyncNoFlush && len(t.ops) > 0
+	return !k.dev.Config().Protected && !mutant
 }
 
 // submitCheckpoint encodes the checkpoint and sends it to the device.

@@ -7,6 +7,9 @@ import (
 	"untorn/workloads"
 )
 
+// maxForces is how often the log may be forced besides by fsync.
+const maxForces = 24
+
 // mkfs lays out the disk and writes the file's version 0, durable before the
 // first step. Blocks that are not the file's hold stamps of their own, so that
 // content a reader must never see is told apart from zeros.
@@ -48,7 +51,9 @@ func (k *Kernel) mkfs(dev *nvme.Config) {
 	total := first + max*stride + spare
 	total = (total + unitBlocks - 1) / unitBlocks * unitBlocks
 	lba := int32(dev.LBA / blk.SectorSize)
-	logLen := int32(len(w.Ops)*2+8) * lba * 2
+	// Each force rounds up to an LBA; each block written is staged, intended,
+	// mapped, unstaged and done, and may be an extent of its own.
+	logLen := int32(len(w.Ops)+maxForces)*lba + 2*ondisk.CheckpointSectors(int(6*blocksOf(written)), lba)
 	k.super = ondisk.Geometry(lba, bs, total, logLen, unitBlocks*bs, 2*max+4)
 
 	k.initial = make([]blk.Handle, k.super.TotalLen)

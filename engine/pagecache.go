@@ -146,15 +146,18 @@ func (k *Kernel) grabFolio(pos, left int32) *folio {
 	}
 	minPages, maxPages := int32(k.design.FolioMin/PageSize), int32(k.design.FolioMax/PageSize)
 	n := maxPages
-	for n > minPages && (page%n != 0 || n*pageSectors > left) {
+	for n > minPages && (page%n != 0 || n*pageSectors > left || k.cache.any(page, page+n)) {
 		n /= 2
 	}
-	index := page / n * n
-	for p := index; p < index+n; p++ {
-		if k.cache.head[p] != 0 {
-			// A smaller folio is in the way: folios never shrink below the minimum.
-			return k.cache.add(page/minPages*minPages, minPages)
+	return k.cache.add(page/n*n, n)
+}
+
+// any reports whether a folio holds one of the pages.
+func (c *pageCache) any(from, to int32) bool {
+	for p := from; p < to; p++ {
+		if c.head[p] != 0 {
+			return true
 		}
 	}
-	return k.cache.add(index, n)
+	return false
 }

@@ -33,7 +33,8 @@ func (t *task) writepages(from, to int32, sync bool) {
 		}
 		for f.wbPage = f.pickFrom; f.wbPage < f.pickTo; f.wbPage = f.wbNext {
 			f.wbNext = f.wbPage + 1
-			if fo := k.cache.folio(f.wbPage); fo != nil {
+			// A folio that came into a hole of the selection is not ours.
+			if fo := k.cache.folio(f.wbPage); fo != nil && fo.lockedBy == int32(t.ID())+1 {
 				f.wbNext = fo.end()
 				t.writeFolio(fo)
 			}
@@ -192,7 +193,6 @@ func (t *task) writeFolio(fo *folio) {
 	t.Step(stepStartWriteback)
 	fo.writeback, fo.mark = 1, fo.dirty
 	t.Step(stepMapBlocks)
-	t.block(waitInodeMap, 0)
 	_, last := k.folioBlocks(fo)
 	for f.wbBlock, _ = k.folioBlocks(fo); f.wbBlock < last; f.wbBlock++ {
 		bit := k.blockBits(fo, f.wbBlock, f.wbBlock+1)
@@ -218,6 +218,7 @@ func (t *task) writeBlock(fo *folio) {
 	case slot >= 0:
 		if k.units.u[slot].place == 0 {
 			t.Step(stepChoose)
+			t.block(waitInodeMap, 0)
 			k.units.u[slot].place = k.choose(&k.units.u[slot])
 		}
 		place = k.units.u[slot].place
@@ -237,6 +238,7 @@ func (k *Kernel) choose(x *unit) int32 {
 		return placeInPlace
 	case WritebackCowOrAtomic:
 		if k.inPlace(x.from, x.to) {
+			k.unreserve(x.from, x.to)
 			return placeInPlace
 		}
 	}
@@ -253,6 +255,7 @@ func (t *task) allocate(slot, place int32) (disk int32, unwritten bool) {
 	if place == placeCow {
 		fork, state = k.inode.cow, blockStaged
 	}
+	t.block(waitInodeMap, 0)
 	for !fork[f.wbBlock].real() {
 		from, to := f.wbBlock, f.wbBlock+1
 		if slot >= 0 {
@@ -266,8 +269,12 @@ func (t *task) allocate(slot, place int32) (disk int32, unwritten bool) {
 		}
 		b, n := k.alloc.run(to-from, to-from)
 		if n == 0 {
+			if k.alloc.available() == 0 {
+				panic("engine: no block is left of those that were reserved")
+			}
 			// What transactions freed is free once they are durable.
 			t.logForce()
+			t.block(waitInodeMap, 0)
 			continue
 		}
 		k.mapNew(fork, from, from+n, b, state)

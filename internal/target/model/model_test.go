@@ -171,7 +171,7 @@ func TestVerdicts(t *testing.T) {
 		{"in place", variants()["in place"], nil},
 		{"two writers", variants()["two writers"], nil},
 		{"fsync without flush", func() *Config { c := small(); c.Design.Mutant = engine.MutantFsyncNoFlush; return c }(),
-			[]verifier.Verdict{verifier.Lost}},
+			[]verifier.Verdict{verifier.Exposed, verifier.Lost}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			res, _ := explored(t, x.c, stop)
@@ -195,6 +195,33 @@ func TestVerdicts(t *testing.T) {
 			require.Nil(t, res.Stuck)
 		})
 	}
+}
+
+// TestStuckSchedules: a schedule that cannot end is a finding with a trace,
+// and its tape, which has no cut, gives it again.
+func TestStuckSchedules(t *testing.T) {
+	c := small()
+	c.Design.Block = 512
+	c.Workload.File = 64 << 10
+	c.Workload.FreeSpace = workloads.Fragmented
+	c.Workload.Ops[0].Length = 64 << 10
+	require.ErrorContains(t, c.Check(), "128 blocks", "more extents than the engine can have in flight")
+	res, err := explore.Run(context.Background(), func() explore.Program {
+		p, err := NewProgram(c, NewShared(false))
+		require.NoError(t, err)
+		return p
+	}, explore.Config{Bound: bound(0, 0), Workers: 1, CacheBytes: 1 << 20, StopAt: -1})
+	require.NoError(t, err)
+	require.NotNil(t, res.Stuck)
+	require.Equal(t, crashsim.Panicked, res.Stuck.Kind)
+	r, err := ReplayStuck(c, res.StuckChoices, res.Stuck, bound(0, 0))
+	require.NoError(t, err)
+	require.Equal(t, verifier.Stuck, r.Verdict)
+	require.NotEmpty(t, r.Trace)
+	again, err := ReplayTape(c, r.Tape)
+	require.NoError(t, err)
+	require.Equal(t, verifier.Stuck, again.Verdict)
+	require.Equal(t, r.Trace, again.Trace)
 }
 
 // TestTapesThatDoNotFit: a tape of another scenario is refused.

@@ -99,8 +99,9 @@ func ReplayStuck(c *Config, choices []int, o *crashsim.Outcome, bound crashsim.B
 }
 
 // ReplayTape runs the schedule of a tape and judges the image at its cut. A
-// tape without a cut is judged by the worst image of all cuts. A tape that
-// does not fit is an error that names the entry.
+// tape without a cut is judged by the worst image of all cuts; a schedule that
+// is stuck has none, and its verdict is that. A tape that does not fit is an
+// error that names the entry.
 func ReplayTape(c *Config, t tape.Tape) (*Replay, error) {
 	schedule, event, v, err := splitCut(t)
 	if err != nil {
@@ -117,7 +118,7 @@ func ReplayTape(c *Config, t tape.Tape) (*Replay, error) {
 	}
 	defer p.Close()
 	p.wanted = func(at int, _ uint32, r *verifier.Result) verifier.Verdict {
-		if at == event && !r.Verdicts[v].IsZero() {
+		if event > 0 && at == event && !r.Verdicts[v].IsZero() {
 			return v
 		}
 		return verifier.NotChecked
@@ -170,7 +171,7 @@ func newPlayer(c *Config) (*player, error) {
 		return nil, err
 	}
 	p.Judge(true)
-	return &player{program: p}, nil
+	return &player{program: p, wanted: func(int, uint32, *verifier.Result) verifier.Verdict { return verifier.NotChecked }}, nil
 }
 
 // Choose asks the recorder, and stops the run at the wanted cut.
