@@ -99,9 +99,6 @@ func (r *Row) notBuilt() *engine.NotBuiltError {
 			return &engine.NotBuiltError{What: "mutant: " + m}
 		}
 	}
-	if r.Explore.Random {
-		return &engine.NotBuiltError{What: "explore.mode: random"}
-	}
 	if what := r.Faults.NotBuilt(); what != "" {
 		return &engine.NotBuiltError{What: what}
 	}

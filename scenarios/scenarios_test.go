@@ -114,7 +114,6 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 		"design: {submit: direct}":         "design.submit: direct",
 		"faults: {io_error: every-step}":   "faults.io_error: every-step",
 		"faults: {recovery_power_loss: 1}": "faults.recovery_power_loss: 1",
-		"explore: {mode: random}":          "explore.mode: random",
 		"control: {mutant: pin-late}":      "mutant: pin-late",
 		"mutant: size-apart":               "mutant: size-apart",
 	} {

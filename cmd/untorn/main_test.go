@@ -144,7 +144,7 @@ func TestScenarioCommands(t *testing.T) {
 	assert.Contains(t, full, "boundary_offset: 0")
 	code, out, _ = call(t, "scenario", "check", file, "full.yaml", "cow-or-atomic")
 	assert.Equal(t, run.ExitOK, code)
-	assert.Contains(t, out, "cow-or-atomic nawupf=4KiB: expects held\n")
+	assert.Contains(t, out, "cow-or-atomic nawupf=4KiB layout=fragmented: expects held\n")
 	write(t, "later.yaml", small+"contract: untorn\nmutant: size-apart\n")
 	code, out, _ = call(t, "scenario", "check", "later.yaml")
 	assert.Equal(t, run.ExitNotBuilt, code)

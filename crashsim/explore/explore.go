@@ -54,6 +54,9 @@ type Config struct {
 	NoCache bool            // explore known states again: the check mode
 	// CacheBytes caps the memory of known states, for all workers together.
 	CacheBytes int64
+	// Runs and Seed are for RunRandom: how many schedules, drawn from what.
+	Runs int
+	Seed uint64
 	// StopAt ends the deepening after the first level at which a finding of
 	// this class, or of a class with a lower number, was made; -1 for never.
 	// A schedule that is stuck ends it as well, whatever StopAt is.
@@ -81,6 +84,7 @@ type Finding struct {
 	Steps       int
 	Faults      int
 	Preemptions int
+	Bound       crashsim.Budget // under which the options of Choices were numbered
 	// Choices has an answer for every call of Choose, points with a single
 	// option included, up to the last answer before the finding that is not
 	// the default. Defaults follow; Replay plays them.
@@ -104,6 +108,7 @@ type Result struct {
 	// the order of Finding. A Cycle ends where the state came back.
 	Stuck        *crashsim.Outcome
 	StuckChoices []int
+	StuckBound   crashsim.Budget
 
 	// What this run did; it depends on workers and cache.
 	Executed  uint64 // schedules executed, whole or in part

@@ -129,11 +129,13 @@ func TestFindings(t *testing.T) {
 	for _, f := range r.Findings {
 		cost := f.Faults + f.Preemptions
 		p.Judge(true)
-		out := p.Run(Replay(f.Choices), bound(2, 2))
+		require.Equal(t, crashsim.Budget{Faults: 2, Preemptions: 2, Total: cost}, f.Bound)
+		out := p.Run(Replay(f.Choices), f.Bound)
 		require.Equal(t, cost, out.Faults+out.Preemptions)
 		got := emptyTally()
 		p.Take(&got)
 		require.Equal(t, uint32(f.Steps), got.First[f.Class])
+		f.Bound = crashsim.Budget{}
 		require.Equal(t, firstByBruteForce(t, c, f.Class, cost), f, "class %d", f.Class)
 	}
 }

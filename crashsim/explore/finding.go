@@ -88,7 +88,7 @@ func (w *worker) resolve(class int, c candidate) (candidate, bool) {
 
 // replay runs the schedule of a finding and checks that it is made.
 func (w *worker) replay(class int, c candidate) (f Finding, err error) {
-	f = Finding{Class: class, Steps: int(c.steps), Choices: choices(c.answers)}
+	f = Finding{Class: class, Steps: int(c.steps), Bound: w.budget, Choices: choices(c.answers)}
 	w.prog.Judge(true)
 	out := w.prog.Run(Replay(f.Choices), w.budget)
 	t := emptyTally()

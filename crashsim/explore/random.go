@@ -11,12 +11,12 @@ import (
 	"untorn/internal/tape"
 )
 
-// RunRandom executes runs schedules drawn from a seed, each within the bound.
+// RunRandom executes cfg.Runs schedules drawn from cfg.Seed, each within the bound.
 // Schedules and Tally are then those of the sample, in which a schedule may
 // occur more than once; Level stays -1 and Exhausted false. A Finding is the
 // cheapest of the sample. The i-th schedule is a function of seed and i alone,
 // so that the result does not depend on the number of workers.
-func RunRandom(ctx context.Context, newProgram func() Program, cfg Config, runs int, seed uint64) (*Result, error) {
+func RunRandom(ctx context.Context, newProgram func() Program, cfg Config) (*Result, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func RunRandom(ctx context.Context, newProgram func() Program, cfg Config, runs 
 	x := newExploration(ctx, newProgram, cfg)
 	defer x.close()
 	p := newPool(nil)
-	p.branches.Store(int64(runs))
+	p.branches.Store(int64(cfg.Runs))
 	x.now.Store(p)
 	x.at.Store(int64(cfg.Bound.Total))
 	var next atomic.Int64
@@ -36,16 +36,16 @@ func RunRandom(ctx context.Context, newProgram func() Program, cfg Config, runs 
 		all.Go(func() {
 			for ctx.Err() == nil && s.err == nil {
 				i := next.Add(1) - 1
-				if i >= int64(runs) {
+				if i >= int64(cfg.Runs) {
 					return
 				}
-				s.run(tape.Derive(seed, uint64(i)))
+				s.run(tape.Derive(cfg.Seed, uint64(i)))
 				p.done.Add(1)
 			}
 		})
 	}
 	all.Wait()
-	return x.sampled(samplers, p.done.Load() < int64(runs))
+	return x.sampled(samplers, p.done.Load() < int64(cfg.Runs))
 }
 
 // sampled adds up what the samplers saw.
@@ -74,9 +74,9 @@ func (x *exploration) sampled(samplers []*sampler, partial bool) (*Result, error
 		switch {
 		case !d.found:
 		case c == stuck:
-			r.Stuck, r.StuckChoices = &d.outcome, choices(d.answers)
+			r.Stuck, r.StuckChoices, r.StuckBound = &d.outcome, choices(d.answers), x.cfg.Bound
 		default:
-			r.Findings = append(r.Findings, Finding{Class: c, Steps: int(d.steps),
+			r.Findings = append(r.Findings, Finding{Class: c, Steps: int(d.steps), Bound: x.cfg.Bound,
 				Faults: d.outcome.Faults, Preemptions: d.outcome.Preemptions, Choices: choices(d.answers)})
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func TestRandom(t *testing.T) {
 	c := toyConfig{tasks: 3}
 	run := func(workers, runs int, seed uint64) *Result {
-		r, err := RunRandom(context.Background(), newToy(c), Config{Bound: bound(2, 2), Workers: workers}, runs, seed)
+		r, err := RunRandom(context.Background(), newToy(c), Config{Bound: bound(2, 2), Workers: workers, Runs: runs, Seed: seed})
 		require.NoError(t, err)
 		return r
 	}
@@ -39,14 +39,14 @@ func TestRandom(t *testing.T) {
 }
 
 func TestRandomStuckAndCancel(t *testing.T) {
-	r, err := RunRandom(context.Background(), newToy(toyConfig{tasks: 2, stuck: "deadlock"}), Config{Bound: bound(1, 1), Workers: 2}, 500, 1)
+	r, err := RunRandom(context.Background(), newToy(toyConfig{tasks: 2, stuck: "deadlock"}), Config{Bound: bound(1, 1), Workers: 2, Runs: 500, Seed: 1})
 	require.NoError(t, err)
 	require.Equal(t, crashsim.Deadlock, r.Stuck.Kind)
 	require.Equal(t, 1, r.Stuck.Faults+r.Stuck.Preemptions)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	r, err = RunRandom(ctx, newToy(toyConfig{tasks: 2}), Config{Bound: bound(1, 1), Workers: 2}, 500, 1)
+	r, err = RunRandom(ctx, newToy(toyConfig{tasks: 2}), Config{Bound: bound(1, 1), Workers: 2, Runs: 500, Seed: 1})
 	require.NoError(t, err)
 	require.True(t, r.Partial)
 	require.Equal(t, "0", r.Schedules.String())

@@ -146,7 +146,7 @@ func (x *exploration) collect() (stop, whole bool, err error) {
 		}
 		x.wanted[class] = false
 		if class == stuck {
-			x.res.Stuck, x.res.StuckChoices = &c.outcome, choices(c.answers)
+			x.res.Stuck, x.res.StuckChoices, x.res.StuckBound = &c.outcome, choices(c.answers), w.budget
 			stop = true
 			continue
 		}

@@ -94,7 +94,7 @@ func table(b *bytes.Buffer, left int, head []string, rows [][]string) {
 }
 
 // nameWidth is the width of the first column of every table.
-const nameWidth = 18
+const nameWidth = 19
 
 // lines groups the results by scenario: a scenario of one row is one line, of
 // several a line with its name alone and indented lines for each row, one for
@@ -179,9 +179,30 @@ func cheapest(c *Counterexample) string {
 	return fmt.Sprintf("%d+%d/%d", c.Faults, c.Preemptions, c.Steps)
 }
 
-// space tells how far each row went and which faults struck.
+// countWidth is the most that a count takes in a table.
+const countWidth = 7
+
+// space tells how far each row went and which faults struck, in as many
+// tables as the kinds of faults need.
 func space(b *bytes.Buffer, r *Report) {
 	kinds := firedKinds(r)
+	for first := true; first || len(kinds) > 0; first = false {
+		width := nameWidth + len(" whole ") + countWidth + 1
+		n := 0
+		for n < len(kinds) && width < Width {
+			width += max(len(kinds[n]), countWidth) + 1
+			if width < Width {
+				n++
+			}
+		}
+		n = min(max(n, 1), len(kinds))
+		fired(b, r, kinds[:n])
+		kinds = kinds[n:]
+	}
+}
+
+// fired is the table of space for some kinds of faults.
+func fired(b *bytes.Buffer, r *Report, kinds []string) {
 	head := []string{"scenario", "space", "judged"}
 	for _, k := range kinds {
 		head = append(head, strings.ReplaceAll(k, "_", " "))

@@ -50,6 +50,9 @@ func budget(r *scenarios.Row) crashsim.Budget {
 // explore walks the arm until a finding of class stopAt or a worse one.
 func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt int, name string) error {
 	cfg := explore.Config{Bound: budget(r), Workers: o.Workers, CacheBytes: CacheBytes, StopAt: stopAt}
+	if r.Explore.Random {
+		cfg.Runs, cfg.Seed = int(r.Explore.Runs), uint64(r.Explore.Seed)
+	}
 	if o.Progress != nil {
 		cfg.Progress = func(p explore.Progress) {
 			o.Progress(fmt.Sprintf("%s: %s: level %d of %d, branch %d of %d, %d schedules", rowTitle(r), name, p.Level, p.Levels, p.Done, p.Branches, p.Executed))
@@ -60,7 +63,7 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 		return fmt.Errorf("%s: %s arm: %w", rowTitle(r), name, err)
 	}
 	a.res = res
-	if !o.NoCache || res.Partial {
+	if !o.NoCache || res.Partial || r.Explore.Random {
 		return nil
 	}
 	cfg.NoCache = true
@@ -100,7 +103,7 @@ func (o *Options) exploreControl(ctx context.Context, a *arm, r *scenarios.Row) 
 	if err := o.explore(ctx, a, r, model.ClassOf(want), "control"); err != nil {
 		return err
 	}
-	if a.res.Partial || a.res.Exhausted || a.finding(want) != nil {
+	if a.res.Partial || a.res.Exhausted || r.Explore.Random || a.finding(want) != nil {
 		return nil
 	}
 	return o.explore(ctx, a, r, -1, "control")
@@ -170,10 +173,10 @@ func (o *Options) showExample(a *arm, r *scenarios.Row, v verifier.Verdict) erro
 	case v == verifier.Stuck:
 		s := a.res.Stuck
 		f = explore.Finding{Class: -1, Steps: s.Steps, Faults: s.Faults, Preemptions: s.Preemptions}
-		replay, err = o.Target.ReplayStuck(&a.cfg, a.res.StuckChoices, s, budget(r))
+		replay, err = o.Target.ReplayStuck(&a.cfg, &a.res.Result)
 	case found != nil:
 		f = *found
-		replay, err = o.Target.ReplayFinding(&a.cfg, found, budget(r))
+		replay, err = o.Target.ReplayFinding(&a.cfg, found)
 	default:
 		return nil
 	}

@@ -42,7 +42,7 @@ func (f *fake) Explore(_ context.Context, c *model.Config, cfg explore.Config) (
 	return &e, nil
 }
 
-func (f *fake) ReplayFinding(c *model.Config, x *explore.Finding, _ crashsim.Budget) (*model.Replay, error) {
+func (f *fake) ReplayFinding(c *model.Config, x *explore.Finding) (*model.Replay, error) {
 	p, err := f.Model.ReplayTape(c, nil)
 	if err == nil {
 		p.Verdict = model.VerdictOf(x.Class)
@@ -50,7 +50,7 @@ func (f *fake) ReplayFinding(c *model.Config, x *explore.Finding, _ crashsim.Bud
 	return p, err
 }
 
-func (f *fake) ReplayStuck(c *model.Config, _ []int, _ *crashsim.Outcome, _ crashsim.Budget) (*model.Replay, error) {
+func (f *fake) ReplayStuck(c *model.Config, _ *explore.Result) (*model.Replay, error) {
 	p, err := f.Model.ReplayTape(c, nil)
 	if err == nil {
 		p.Verdict = verifier.Stuck

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 
-	"untorn/crashsim"
 	"untorn/crashsim/explore"
 	"untorn/internal/blk"
 	"untorn/internal/stamp"
@@ -16,13 +15,12 @@ type Target interface {
 	// Check refuses a configuration with *engine.NonsenseError,
 	// *engine.NotBuiltError or another error.
 	Check(c *model.Config) error
-	// Explore walks the schedules of c.
+	// Explore walks the schedules of c, or draws cfg.Runs of them.
 	Explore(ctx context.Context, c *model.Config, cfg explore.Config) (*Explored, error)
-	// ReplayFinding runs the schedule of a finding again; bound is that of
-	// the exploration.
-	ReplayFinding(c *model.Config, f *explore.Finding, bound crashsim.Budget) (*model.Replay, error)
-	// ReplayStuck runs a schedule that did not end again.
-	ReplayStuck(c *model.Config, choices []int, o *crashsim.Outcome, bound crashsim.Budget) (*model.Replay, error)
+	// ReplayFinding runs the schedule of a finding again.
+	ReplayFinding(c *model.Config, f *explore.Finding) (*model.Replay, error)
+	// ReplayStuck runs the schedule that did not end again.
+	ReplayStuck(c *model.Config, r *explore.Result) (*model.Replay, error)
 	// ReplayTape runs the schedule of a tape.
 	ReplayTape(c *model.Config, t tape.Tape) (*model.Replay, error)
 }
@@ -52,7 +50,11 @@ func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (
 		return nil, err
 	}
 	trial.Close()
-	res, err := explore.Run(ctx, func() explore.Program {
+	walk := explore.Run
+	if cfg.Runs > 0 {
+		walk = explore.RunRandom
+	}
+	res, err := walk(ctx, func() explore.Program {
 		p, err := model.NewProgram(c, shared)
 		if err != nil {
 			panic(err)
@@ -68,13 +70,13 @@ func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (
 }
 
 // ReplayFinding implements Target.
-func (Model) ReplayFinding(c *model.Config, f *explore.Finding, bound crashsim.Budget) (*model.Replay, error) {
-	return model.ReplayFinding(c, f, bound)
+func (Model) ReplayFinding(c *model.Config, f *explore.Finding) (*model.Replay, error) {
+	return model.ReplayFinding(c, f)
 }
 
 // ReplayStuck implements Target.
-func (Model) ReplayStuck(c *model.Config, choices []int, o *crashsim.Outcome, bound crashsim.Budget) (*model.Replay, error) {
-	return model.ReplayStuck(c, choices, o, bound)
+func (Model) ReplayStuck(c *model.Config, r *explore.Result) (*model.Replay, error) {
+	return model.ReplayStuck(c, r)
 }
 
 // ReplayTape implements Target.

@@ -179,7 +179,7 @@ func TestVerdicts(t *testing.T) {
 			for i := range res.Findings {
 				f := &res.Findings[i]
 				got = append(got, VerdictOf(f.Class))
-				r, err := ReplayFinding(x.c, f, stop.Bound)
+				r, err := ReplayFinding(x.c, f)
 				require.NoError(t, err)
 				require.Equal(t, VerdictOf(f.Class), r.Verdict)
 				require.Equal(t, f.Steps, r.Steps)
@@ -214,7 +214,7 @@ func TestStuckSchedules(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, res.Stuck)
 	require.Equal(t, crashsim.Panicked, res.Stuck.Kind)
-	r, err := ReplayStuck(c, res.StuckChoices, res.Stuck, bound(0, 0))
+	r, err := ReplayStuck(c, res)
 	require.NoError(t, err)
 	require.Equal(t, verifier.Stuck, r.Verdict)
 	require.NotEmpty(t, r.Trace)
@@ -229,7 +229,7 @@ func TestTapesThatDoNotFit(t *testing.T) {
 	c := variants()["page gone"]
 	res, _ := explored(t, c, explore.Config{Bound: bound(1, 0), StopAt: int(verifier.Torn)})
 	require.NotEmpty(t, res.Findings)
-	r, err := ReplayFinding(c, &res.Findings[0], bound(1, 0))
+	r, err := ReplayFinding(c, &res.Findings[0])
 	require.NoError(t, err)
 	for name, change := range map[string]func(*Replay){
 		"no such option": func(r *Replay) { r.Tape[0].Option = "user page 9 of db is gone" },

@@ -28,7 +28,7 @@ type collector struct {
 func (c *collector) Leaf(group int, weight *count.Count) {
 	var h key.Hasher
 	for _, x := range c.Image() {
-		h.Word(c.in.Content(x))
+		h.Key(c.in.Content(x))
 	}
 	if k := h.Sum(); !c.seen[k] {
 		c.seen[k] = true

@@ -69,9 +69,8 @@ func splitCut(t tape.Tape) (rest tape.Tape, event int, v verifier.Verdict, err e
 }
 
 // ReplayFinding runs the schedule of a finding again and returns it with the
-// first image that earns its verdict. bound is that of the exploration.
-func ReplayFinding(c *Config, f *explore.Finding, bound crashsim.Budget) (*Replay, error) {
-	bound.Total = f.Faults + f.Preemptions
+// first image that earns its verdict.
+func ReplayFinding(c *Config, f *explore.Finding) (*Replay, error) {
 	v := VerdictOf(f.Class)
 	p, err := newPlayer(c)
 	if err != nil {
@@ -84,18 +83,17 @@ func ReplayFinding(c *Config, f *explore.Finding, bound crashsim.Budget) (*Repla
 		}
 		return verifier.NotChecked
 	}
-	return p.play(explore.Replay(f.Choices), bound)
+	return p.play(explore.Replay(f.Choices), f.Bound)
 }
 
-// ReplayStuck runs a schedule that did not end again. Its replay has no image.
-func ReplayStuck(c *Config, choices []int, o *crashsim.Outcome, bound crashsim.Budget) (*Replay, error) {
-	bound.Total = o.Faults + o.Preemptions
+// ReplayStuck runs the schedule that did not end again. Its replay has no image.
+func ReplayStuck(c *Config, r *explore.Result) (*Replay, error) {
 	p, err := newPlayer(c)
 	if err != nil {
 		return nil, err
 	}
 	defer p.Close()
-	return p.play(explore.Replay(choices), bound)
+	return p.play(explore.Replay(r.StuckChoices), r.StuckBound)
 }
 
 // ReplayTape runs the schedule of a tape and judges the image at its cut. A
