@@ -17,9 +17,14 @@ test:            ## vet and test everything
 torture: build   ## run every embedded scenario and print the table
 	./bin/untorn run
 
-# One preemption and one fault more than the scenarios ask for.
-torture-full: build ## the same with raised bounds; takes long
-	./bin/untorn run --out runs-full --set explore.preemptions=3 --set faults.budget=3
+# Three faults everywhere, and three preemptions where that ends within minutes.
+LARGE = append cow-fork ioend-cap merge remap-chain rewrite two-writers
+SMALL = boundary boundary-merge cow-or-atomic eof fsync-durable in-place no-pin partial-writeback pinned \
+	plain-writeback short-copy split sub-folio
+
+torture-full: build ## the same with raised bounds; takes minutes
+	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=3 $(SMALL)
+	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=2 $(LARGE)
 
 bench:           ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
