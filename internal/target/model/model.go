@@ -34,9 +34,6 @@ func (c *Config) Check() error {
 	if what := c.Faults.NotBuilt(); what != "" {
 		return &engine.NotBuiltError{What: what}
 	}
-	if c.Contract == verifier.OldOrNew && !c.Device.Protected {
-		return &engine.NonsenseError{Reason: "contract: old-or-new with cache: volatile: a volatile cache may rightly leave older versions"}
-	}
 	return engine.CheckWorkload(&c.Design, &c.Device, &c.Workload)
 }
 
