@@ -90,7 +90,7 @@ func (d *disk) put(op int, from, to int64, block int32) {
 }
 
 // see plays marks: "c1 r1 c2 e2": call, return of the full length, EIO; x is
-// EINVAL and s a return of 512 bytes.
+// EINVAL, s a return of 512 bytes and h one of half the length.
 func (d *disk) see(marks string) *disk {
 	for _, m := range strings.Fields(marks) {
 		n := int(m[1] - '0')
@@ -105,6 +105,8 @@ func (d *disk) see(marks string) *disk {
 			d.h.Return(n, workloads.Fail(workloads.EINVAL))
 		case 's':
 			d.h.Return(n, 512)
+		case 'h':
+			d.h.Return(n, workloads.Result(d.h.Op(n).Length/2))
 		}
 	}
 	return d

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"math/bits"
+	"slices"
 
 	"untorn/internal/blk"
 	"untorn/internal/count"
@@ -11,17 +12,23 @@ import (
 
 // shape is what the sectors of a stretch may hold at a cut.
 type shape struct {
-	may    uint64 // versions that some sector may hold: not replaced by a durable one
-	writes uint64 // operations that were called and cover the stretch
+	may     uint64 // versions that some sector may hold: not replaced by a durable one
+	writes  uint64 // operations that were called and cover the stretch
+	partial uint64 // durable operations that wrote a first part of it only
 }
 
 // watch is what a unit is judged by at a cut.
 type watch struct {
 	live     bool   // the write was called and not refused
+	first    bool   // of the live units of this range
 	precede  uint64 // versions that precede it
 	excuse   uint64 // operations that make a mixture the application's
 	newer    int    // writes of the same range that it precedes
 	versions int    // writes of the same range
+
+	// A write of the same range came after the write, or after version 0,
+	// and another one after that.
+	stale, staleInitial bool
 }
 
 // prepare works out what the history says about each stretch and unit.
@@ -44,19 +51,68 @@ func (v *Verifier) prepare() {
 		for m := st.writes & h.Durable(); m != 0; m &= m - 1 {
 			y := bits.TrailingZeros64(m)
 			// Of a short write only what it wrote replaced anything.
-			if r, _ := h.Result(y); int64(st.to)*blk.SectorSize <= h.Op(y).Offset+int64(r) {
+			switch end := v.wrote(y); {
+			case st.to <= end:
 				sh.may &^= h.Preceding(y)
+			case st.from < end:
+				sh.partial |= 1 << y
 			}
 		}
 	}
-	v.maxSize = h.Workload().File
-	for m := called; m != 0; m &= m - 1 {
-		v.maxSize = max(v.maxSize, h.Op(bits.TrailingZeros64(m)).End())
-	}
+	v.splitAtEnds()
 	clear(v.shorts)
 	for i := range l.units {
 		v.watchUnit(&l.units[i], &v.watched[i], called)
+		w := &v.watched[i]
+		w.first = w.live
+		for k := range l.units[:i] {
+			if w.live && v.watched[k].live && v.sameRange(l.units[k].op, l.units[i].op) {
+				w.first = false
+			}
+		}
 	}
+}
+
+// wrote returns the first file sector after those that a write that returned
+// filled.
+func (v *Verifier) wrote(op int) int32 {
+	r, _ := v.h.Result(op)
+	return int32((v.h.Op(op).Offset + int64(r)) / blk.SectorSize)
+}
+
+// splitAtEnds notes where durable writes that were short ended inside a
+// stretch: the sectors before and after that are judged differently.
+func (v *Verifier) splitAtEnds() {
+	v.ends, v.endsBefore = v.endsBefore[:0], v.ends
+	for i := range v.shape {
+		for m := v.shape[i].partial; m != 0; m &= m - 1 {
+			v.ends = append(v.ends, v.wrote(bits.TrailingZeros64(m)))
+		}
+	}
+	if len(v.ends) > 0 {
+		slices.Sort(v.ends)
+		v.ends = slices.Compact(v.ends)
+	}
+	if !slices.Equal(v.ends, v.endsBefore) {
+		v.meta = v.meta[:0] // what is mounted was split elsewhere
+	}
+}
+
+// may returns the versions that a file sector of a stretch may hold.
+func (v *Verifier) may(st, at int32) uint64 {
+	sh := &v.shape[st]
+	may := sh.may
+	for m := sh.partial; m != 0; m &= m - 1 {
+		if y := bits.TrailingZeros64(m); at < v.wrote(y) {
+			may &^= v.h.Preceding(y)
+		}
+	}
+	return may
+}
+
+func (v *Verifier) sameRange(x, y int) bool {
+	a, b := v.h.Op(x), v.h.Op(y)
+	return a.Offset == b.Offset && a.Length == b.Length
 }
 
 func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
@@ -67,6 +123,7 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 	}
 	op := h.Op(u.op)
 	w.live, w.precede = true, h.Preceding(u.op)
+	var same uint64
 	for m := called; m != 0; m &= m - 1 {
 		x := bits.TrailingZeros64(m)
 		o := h.Op(x)
@@ -75,16 +132,23 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 		}
 		before := w.precede>>x&1 != 0
 		apart := before || v.after[u.op]>>x&1 != 0
-		// A direct write takes no exclusive lock: with whatever overlaps it in
-		// time it may mix, whichever of the two is asked about.
-		if x != u.op && (!o.Atomic && !before || (o.Direct || op.Direct) && !apart) {
+		// A direct write takes no exclusive lock: it may mix with what overlaps
+		// it in time.
+		if x != u.op && (!o.Atomic && !before || o.Direct && !apart) {
 			w.excuse |= 1 << x
 		}
-		if o.Offset == op.Offset && o.Length == op.Length && h.Failed()>>x&1 == 0 {
+		if v.sameRange(x, u.op) && h.Failed()>>x&1 == 0 {
+			same |= 1 << x
 			w.versions++
 			if v.after[u.op]>>x&1 != 0 {
 				w.newer++
 			}
+		}
+	}
+	for m := same; m != 0; m &= m - 1 {
+		if x := bits.TrailingZeros64(m); v.after[x]&same != 0 {
+			w.staleInitial = true
+			w.stale = w.stale || v.after[u.op]>>x&1 != 0
 		}
 	}
 	if r, ok := h.Result(u.op); ok && r >= 0 && int64(r) < op.Length {
@@ -113,13 +177,13 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 		held, verdict := v.scan(p)
 		v.held[st] |= held
 		worst = min(worst, verdict)
-		if held&^v.shape[st].may != 0 {
+		if held&^v.may(st, p.file) != 0 {
 			worst = min(worst, Lost)
 		}
 	}
 	from, to := v.layout.unitsOf[group], v.layout.unitsOf[group+1]
 	var visible uint64
-	mixed := false
+	mixed, cut := false, false
 	for i := from; i < to; i++ {
 		u, w := &v.layout.units[i], &v.watched[i]
 		if !w.live {
@@ -127,8 +191,13 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 		}
 		held, gone := v.content(u)
 		if held>>u.op&1 == 0 {
-			if v.cfg.Contract == OldOrNew && held&^1 == 0 && w.versions >= 2 {
-				worst = min(worst, Stale)
+			if held&^1 == 0 {
+				if v.cfg.Contract == OldOrNew && w.staleInitial {
+					worst = min(worst, Stale)
+				}
+				if w.first && w.versions > 0 {
+					t.addBehind(min(w.versions, BehindMax), weight)
+				}
 			}
 			continue
 		}
@@ -139,12 +208,16 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 			worst = min(worst, w.torn())
 		}
 		if gone {
+			cut = true
 			worst = min(worst, Cut)
 		}
 		t.addBehind(min(w.newer, BehindMax), weight)
-		if v.cfg.Contract == OldOrNew && w.newer >= 2 {
+		if v.cfg.Contract == OldOrNew && w.stale {
 			worst = min(worst, Stale)
 		}
+	}
+	if v.inside == int32(group) && !cut {
+		worst = Corrupt // a size inside an atomic write of which nothing is there
 	}
 	if mixed && visible&(visible-1) != 0 {
 		worst = min(worst, v.cycles(from, to, visible))
@@ -184,7 +257,7 @@ func (v *Verifier) nothing(p *piece) Verdict {
 		}
 		v.held[p.stretch] |= 1
 	}
-	if v.shape[p.stretch].may&1 == 0 {
+	if v.may(p.stretch, p.file)&1 == 0 {
 		verdict = Lost // it counts as version 0
 	}
 	return verdict
@@ -204,7 +277,11 @@ func (v *Verifier) scan(p *piece) (held uint64, worst Verdict) {
 			// Within a stretch all of a run is right when its first sector is.
 			n = run(img[i:])
 		}
-		v.runs.Word(v.in.Content(img[i]) ^ uint64(n)<<48)
+		if x := img[i]; x.IsMeta() {
+			v.runs.Key(v.in.Content(x))
+		} else {
+			v.runs.Word(uint64(n)<<32 | uint64(x))
+		}
 		i += n
 	}
 	return held, worst
@@ -245,22 +322,34 @@ func (v *Verifier) cycles(from, to int32, visible uint64) Verdict {
 		if visible>>u.op&1 == 0 {
 			continue
 		}
-		held, _ := v.content(u)
-		reach, done := held&^(1<<u.op), uint64(0)
-		for rest := reach; rest != 0; rest = reach &^ done {
-			x := bits.TrailingZeros64(rest)
-			done |= 1 << x
-			reach |= v.after[x]
-			if visible>>x&1 != 0 {
-				held, _ := v.content(&v.layout.units[v.unitOf(from, to, x)])
-				reach |= held &^ (1 << x)
-			}
+		if v.circle(from, to, u, visible, true) {
+			worst = min(worst, AppTorn)
 		}
-		if reach>>u.op&1 != 0 {
-			worst = min(worst, v.watched[i].torn())
+		if v.watched[i].excuse == 0 && v.circle(from, to, u, visible, false) {
+			worst = min(worst, Torn)
 		}
 	}
 	return worst
+}
+
+// circle reports whether a visible unit must come before itself. What is
+// mixed by the application proves nothing about other units: without excused,
+// a unit whose mixture has an excuse comes before nothing by that.
+func (v *Verifier) circle(from, to int32, u *unit, visible uint64, excused bool) bool {
+	held, _ := v.content(u)
+	reach, done := held&^(1<<u.op), uint64(0)
+	for rest := reach; rest != 0; rest = reach &^ done {
+		x := bits.TrailingZeros64(rest)
+		done |= 1 << x
+		reach |= v.after[x]
+		if visible>>x&1 != 0 {
+			if i := v.unitOf(from, to, x); excused || v.watched[i].excuse == 0 {
+				held, _ := v.content(&v.layout.units[i])
+				reach |= held &^ (1 << x)
+			}
+		}
+	}
+	return reach>>u.op&1 != 0
 }
 
 func (v *Verifier) unitOf(from, to int32, op int) int32 {

@@ -106,6 +106,16 @@ func newLayout(w *workloads.Workload) *layout {
 	return l
 }
 
+// groupAt returns the group of a file sector, -1 if nothing covers it.
+func (l *layout) groupAt(sector int32) int32 {
+	for i := range l.stretches {
+		if st := &l.stretches[i]; st.from <= sector && sector < st.to {
+			return st.group
+		}
+	}
+	return -1
+}
+
 func (l *layout) groups() int {
 	if len(l.stretches) == 0 {
 		return 0

@@ -12,8 +12,8 @@ import (
 // JudgeImage says what the present image as a whole earns and why, in one
 // sentence. The image must have been recovered since its metadata changed.
 func (v *Verifier) JudgeImage() (Verdict, string) {
-	if why := v.refuse(); why != "" {
-		return Corrupt, why
+	if v.refuse != "" {
+		return Corrupt, v.refuse
 	}
 	worst, group := Held, -1
 	var scratch tally
@@ -52,8 +52,8 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 			if visible && held&w.precede != 0 && w.torn() == verdict {
 				return unit + ": " + v.holds(u) + v.excuses(w)
 			}
-			if visible && held&^(1<<u.op) != 0 && w.torn() == verdict && held&w.precede == 0 {
-				return unit + ": " + v.holds(u) + "; no order of the operations gives that" + v.excuses(w)
+			if visible && held&w.precede == 0 && v.inCircle(group, i, verdict) {
+				return unit + ": " + v.holds(u) + "; no order of the operations gives that" + v.excuses(w) + neighbour(w, verdict)
 			}
 		case Cut:
 			if visible && gone {
@@ -64,10 +64,10 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 				return fmt.Sprintf("%s: the call returned %d of %d bytes", unit, r, op.Length)
 			}
 		case Stale:
-			if visible && w.newer >= 2 {
+			if visible && w.stale {
 				return fmt.Sprintf("%s is %d versions behind the newest", unit, w.newer)
 			}
-			if !visible && held&^1 == 0 && w.versions >= 2 {
+			if !visible && held&^1 == 0 && w.staleInitial {
 				return fmt.Sprintf("%s holds version 0 after %d versions", unit, w.versions)
 			}
 		}
@@ -75,11 +75,35 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 	return fmt.Sprintf("%v in group %d", verdict, group)
 }
 
+// inCircle reports whether the i-th unit earns a verdict because it must come
+// before itself.
+func (v *Verifier) inCircle(group int, i int32, verdict Verdict) bool {
+	from, to := v.layout.unitsOf[group], v.layout.unitsOf[group+1]
+	var visible uint64
+	for k := from; k < to; k++ {
+		u := &v.layout.units[k]
+		if held, _ := v.content(u); v.watched[k].live {
+			visible |= held & (1 << u.op)
+		}
+	}
+	return (verdict == AppTorn || v.watched[i].excuse == 0) &&
+		v.circle(from, to, &v.layout.units[i], visible, verdict == AppTorn)
+}
+
 func (v *Verifier) excuses(w *watch) string {
 	if w.excuse == 0 {
 		return ""
 	}
 	return "; the mixture may be the work of " + ops(w.excuse)
+}
+
+// neighbour says why a unit in a circle is not torn although nothing excuses
+// it.
+func neighbour(w *watch, verdict Verdict) string {
+	if verdict != AppTorn || w.excuse != 0 {
+		return ""
+	}
+	return "; a unit beside it may be the work of the application"
 }
 
 // ops lists a set of versions.
@@ -154,9 +178,16 @@ func (v *Verifier) eachSector(first, last int32, f func(at, st int32, h blk.Hand
 func (v *Verifier) explainSector(group int, verdict Verdict) (why string) {
 	v.eachGroupSector(group, func(at, st int32, h blk.Handle, gone bool) {
 		if _, got := v.sector(h, at, st); why == "" && !gone && got == verdict {
-			why = fmt.Sprintf("file sector %d holds %v", at, h)
+			what := h
+			if h.IsMeta() {
+				what = blk.Garbage // its number is that of an interner
+			}
+			why = fmt.Sprintf("file sector %d holds %v", at, what)
 		}
 	})
+	if why == "" {
+		why = fmt.Sprintf("a size of %d bytes is inside an atomic write of which nothing is visible", v.m.size)
+	}
 	return why
 }
 
@@ -168,7 +199,7 @@ func (v *Verifier) explainLost(group int) (why string) {
 		}
 		switch {
 		case why != "" || got != Held:
-		case set&^v.shape[st].may != 0:
+		case set&^v.may(st, at) != 0:
 			y := v.layout.stretches[st].writes & v.h.Durable()
 			why = fmt.Sprintf("file sector %d holds %s, which a durable write replaced (durable here: %s)", at, ops(set), ops(y))
 			if gone {

@@ -25,7 +25,7 @@ type piece struct {
 }
 
 // mounted is a file as recovery finds it. It depends on the metadata of the
-// image alone.
+// image and on where durable short writes ended.
 type mounted struct {
 	broken   string // why recovery failed, "" if it did not
 	size     int64
@@ -246,7 +246,8 @@ func check(m *extentMap, size int64, staged []bool) error {
 	return nil
 }
 
-// place splits each stretch of the file where the disk or the size does.
+// place splits each stretch of the file where the disk or the size does, and
+// at the ends of durable short writes.
 func (v *Verifier) place(m *mounted, blocks *extentMap) {
 	bs := v.super.Block
 	end := int32(min(m.size/blk.SectorSize, int64(v.layout.sectors)))
@@ -265,7 +266,9 @@ func (v *Verifier) place(m *mounted, blocks *extentMap) {
 				disk = v.super.Sector(blocks.block[b]) + s%bs
 			}
 			if n := len(m.pieces); n > first {
-				if p := &m.pieces[n-1]; p.disk >= 0 && disk == p.disk+p.n || p.disk < 0 && disk == p.disk {
+				p := &m.pieces[n-1]
+				joins := p.disk >= 0 && disk == p.disk+p.n || p.disk < 0 && disk == p.disk
+				if _, split := slices.BinarySearch(v.ends, s); joins && !split {
 					p.n++
 					continue
 				}

@@ -8,6 +8,7 @@ import (
 	"untorn/internal/blk"
 	"untorn/internal/count"
 	"untorn/internal/key"
+	"untorn/internal/ondisk"
 	"untorn/workloads"
 )
 
@@ -55,6 +56,17 @@ func TestNothingLookedAt(t *testing.T) {
 	require.True(t, v.Result().Worst.Bad())
 }
 
+// A cut that was given up does not count in the next one.
+func TestBeginForgetsHalfACut(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, atomic).see("c1 r1")
+	v := d.verifier(Untorn)
+	want := d.drive(v)
+	v.Begin(d.h)
+	v.Recover()
+	v.Leaf(0, &one)
+	require.Equal(t, want, d.drive(v))
+}
+
 func TestOnVerdictComesOnce(t *testing.T) {
 	d := mkfs(t, 64*kib, workloads.Contiguous, atomic).see("c1 r1")
 	d.put(1, 0, 4*kib, 0)
@@ -91,6 +103,89 @@ func TestDistinct(t *testing.T) {
 	require.EqualValues(t, 3, judge())
 	d.checkpoint(mapped(0, 16, 4))
 	require.EqualValues(t, 5, judge(), "other metadata, for both groups")
+}
+
+// Two groups without a block look alike and are two.
+func TestDistinctTellsGroups(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Hole, atomic, "db: pwrite offset=16KiB length=16KiB atomic").see("c1 c2")
+	set := NewDistinct(1 << 16)
+	v, err := New(Config{Workload: d.w, Contract: Untorn, Super: d.super, Interner: d.in, Distinct: set})
+	require.NoError(t, err)
+	d.drive(v)
+	n, _ := set.Count()
+	require.EqualValues(t, 3, n, "two units and what no operation covers")
+}
+
+// A verifier that is used for one cut after the other forgets where short
+// writes ended.
+func TestShortWritesOfOneCut(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, plain, fsync)
+	v := d.verifier(Untorn)
+	d.see("c1")
+	require.Equal(t, Held, d.drive(v).Worst)
+	d.see("h1 c2 r2")
+	d.put(1, 0, 8*kib, 0)
+	require.Equal(t, Held, d.drive(v).Worst)
+	d.put(0, 7*kib, 8*kib, 0)
+	require.Equal(t, Lost, d.drive(v).Worst)
+	d.h.Reset()
+	d.see("c1")
+	require.Equal(t, Held, d.drive(v).Worst)
+}
+
+func TestSuperblockOfAnotherDisk(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, atomic)
+	v := d.verifier(Untorn)
+	require.Equal(t, Held, d.drive(v).Worst)
+	other := d.super
+	other.Log.Len--
+	b := other.Encode()
+	d.image[0] = d.in.Intern(b[:])
+	require.Equal(t, Corrupt, d.drive(v).Worst)
+	_, why := v.JudgeImage()
+	require.Contains(t, why, "another geometry")
+}
+
+func TestContractNames(t *testing.T) {
+	for _, c := range []Contract{Untorn, OldOrNew} {
+		got, ok := ParseContract(c.String())
+		require.True(t, ok)
+		require.Equal(t, c, got)
+	}
+	require.Equal(t, "contract(9)", Contract(9).String())
+}
+
+// A run of version 0 does not go on in the stamps of the first operation,
+// whose handles follow those of the last place.
+func TestRunEndsWithItsWrite(t *testing.T) {
+	w := &workloads.Workload{File: 33 << 20, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous,
+		Ops: []workloads.Op{{Task: "db", Kind: workloads.Pwrite, Length: 4096, Atomic: true}}}
+	super := ondisk.Geometry(1, 8, 9000, 16, 8, 16)
+	in := blk.NewInterner()
+	image := make([]blk.Handle, super.TotalLen)
+	sb := super.Encode()
+	image[0] = in.Intern(sb[:])
+	ino := ondisk.Inode{Size: w.File, LSN: 1, Extents: []ondisk.Extent{{Len: int32(w.File / 4096)}}}
+	sectors, err := ino.Encode(super.Inode[0].Len)
+	require.NoError(t, err)
+	for i := range sectors {
+		image[super.Inode[0].Start+int32(i)] = in.Intern(sectors[i][:])
+	}
+	file := image[super.Sector(0):]
+	for i := range int(w.File / 512) {
+		file[i] = blk.Data(0, i%blk.MaxPlace)
+	}
+	v, err := New(Config{Workload: w, Contract: Untorn, Super: super, Interner: in})
+	require.NoError(t, err)
+	h := workloads.NewHistory(w)
+	report, err := v.JudgeOne(image, h)
+	require.NoError(t, err)
+	require.Equal(t, Held, report.Verdict)
+	file[blk.MaxPlace] = blk.Data(1, 0)
+	report, err = v.JudgeOne(image, h)
+	require.NoError(t, err)
+	require.Equal(t, Corrupt, report.Verdict)
+	require.Contains(t, report.Reason, "file sector 65536 holds w1.0")
 }
 
 func TestDistinctOverflow(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 // BehindMax is the last class of Behind: so many versions behind or more.
 const BehindMax = 7
 
-// tally counts images by verdict and visible units by versions behind. Sums
+// tally counts images by verdict and units by versions behind. Sums
 // and products of tallies follow those of sets of images: see blk.Sink.
 type tally struct {
 	verdicts [NumImageVerdicts]count.Count

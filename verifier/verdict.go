@@ -70,4 +70,9 @@ const (
 
 var contractNames = [...]string{"invalid", "untorn", "old-or-new"}
 
-func (c Contract) String() string { return contractNames[c] }
+func (c Contract) String() string {
+	if int(c) < len(contractNames) {
+		return contractNames[c]
+	}
+	return fmt.Sprintf("contract(%d)", uint8(c))
+}

@@ -77,6 +77,19 @@ func TestVerdicts(t *testing.T) {
 				d.put(1, 0, 16*kib, 0)
 			}, Held, ""},
 
+		{"torn: a circle that what precedes closes", file(middle, "b: pwrite offset=16KiB length=16KiB atomic", atomic), "c1 c2 r2 c3",
+			func(d *disk) { // 1 under 2, 2 precedes 3, 3 under 1
+				d.put(3, 0, 8*kib, 0)
+				d.put(1, 8*kib, 16*kib, 0)
+				d.put(2, 16*kib, 32*kib, 0)
+			}, Torn, "no order"},
+		{"near: nothing precedes", file(middle, "b: pwrite offset=16KiB length=16KiB atomic", atomic), "c1 c2 c3 r2",
+			func(d *disk) {
+				d.put(3, 0, 8*kib, 0)
+				d.put(1, 8*kib, 16*kib, 0)
+				d.put(2, 16*kib, 32*kib, 0)
+			}, Held, ""},
+
 		{"app-torn: a plain write over it, later", file(atomic, plain), "c1 r1 c2",
 			func(d *disk) { d.put(1, 0, 8*kib, 0) }, AppTorn, "may be the work of op 2"},
 		{"near: the plain write came before", file(plain, again), "c1 r1 c2 r2",
@@ -89,6 +102,16 @@ func TestVerdicts(t *testing.T) {
 			func(d *disk) { d.put(1, 0, 16*kib, 0); d.put(2, 0, 2*kib, 0) }, Held, ""},
 		{"app-torn: a direct write that overlaps in time", file(atomic, "b: pwrite offset=0 length=16KiB atomic direct"), "c1 c2 r2 r1",
 			func(d *disk) { d.put(1, 0, 16*kib, 0); d.put(2, 0, 8*kib, 0) }, AppTorn, ""},
+		{"app-torn: a direct unit, and the buffered one over it comes before nothing", file(atomic+" direct", again), "c1 c2 r2 r1",
+			func(d *disk) { d.put(2, 0, 16*kib, 0); d.put(1, 0, 8*kib, 0) }, AppTorn, ""},
+		{"torn: a direct unit with a buffered one beside it", file(atomic+" direct", again), "c1 c2 r2 r1",
+			func(d *disk) { d.put(1, 0, 8*kib, 0) }, Torn, "which op 1 replaced"},
+		{"near: a direct unit with a direct one beside it", file(atomic+" direct", again+" direct"), "c1 c2 r2 r1",
+			func(d *disk) { d.put(1, 0, 8*kib, 0) }, AppTorn, "the work of op 2"},
+		{"app-torn: a whole unit beside one that the application may have mixed", file(atomic, middle, "c: pwrite offset=16KiB length=8KiB"), "c1 r1 c2 r2 c3",
+			func(d *disk) { d.put(1, 0, 16*kib, 0); d.put(2, 8*kib, 16*kib, 0) }, AppTorn, ""},
+		{"near: the application did not", file(atomic, middle), "c1 r1 c2 r2",
+			func(d *disk) { d.put(1, 0, 16*kib, 0); d.put(2, 8*kib, 16*kib, 0) }, Torn, ""},
 		{"near: a direct write that came later", file(atomic, "b: pwrite offset=0 length=16KiB atomic direct"), "c1 r1 c2 r2",
 			func(d *disk) { d.put(1, 0, 16*kib, 0); d.put(2, 0, 8*kib, 0) }, Torn, ""},
 
@@ -121,7 +144,11 @@ func TestVerdicts(t *testing.T) {
 		{"lost: the file is shorter than it was", file(atomic), "", func(d *disk) { d.checkpoint(sized(60 * kib)) }, Lost, "is absent"},
 		{"lost: dsync", file(atomic + " dsync"), "c1 r1", func(d *disk) {}, Lost, ""},
 		{"near: dsync under way", file(atomic + " dsync"), "c1", func(d *disk) {}, Held, ""},
-		{"near: a short write replaced only a part", file(plain, fsync), "c1 s1 c2 r2", func(d *disk) {}, Held, ""},
+		{"lost: what a short write did write", file(plain, fsync), "c1 s1 c2 r2", func(d *disk) {}, Lost, "file sector 0 holds version 0"},
+		{"near: a short write replaced only a part", file(plain, fsync), "c1 s1 c2 r2", func(d *disk) { d.put(1, 0, 512, 0) }, Held, ""},
+		{"lost: a short write that ends in another place of the stretch", file(plain, fsync), "c1 h1 c2 r2",
+			func(d *disk) { d.put(1, 0, 7*kib, 0) }, Lost, "file sector 14 holds version 0"},
+		{"near: all that it wrote", file(plain, fsync), "c1 h1 c2 r2", func(d *disk) { d.put(1, 0, 8*kib, 0) }, Held, ""},
 
 		{"exposed: a freed block", file(atomic), "c1 r1", func(d *disk) { d.checkpoint(mapped(0, 16, 4)) }, Exposed, "holds free."},
 		{"near: the block was written", file(atomic), "c1 r1", func(d *disk) {
@@ -165,6 +192,17 @@ func TestVerdicts(t *testing.T) {
 			d.inode(1, &ondisk.Inode{Size: 64 * kib, LSN: 1, Extents: []ondisk.Extent{{Len: 16}}})
 		}, Held, ""},
 		{"corrupt: a size no operation left", file(atomic), "c1", func(d *disk) { d.checkpoint(sized(65 * kib)) }, Corrupt, "a size of 66560 bytes"},
+		{"corrupt: a size between the end and a write beyond it", file("db: pwrite offset=72KiB length=8KiB atomic"), "c1 r1",
+			func(d *disk) { d.checkpoint(sized(72 * kib)) }, Corrupt, "which no operation leaves"},
+		{"corrupt: inside an atomic write, and nothing else of it", file(past), "c1 r1", func(d *disk) { d.checkpoint(sized(72 * kib)) }, Corrupt, "inside an atomic write"},
+		{"near: and it is visible", file(past), "c1 r1", func(d *disk) {
+			d.put(1, 64*kib, 72*kib, 0)
+			d.checkpoint(mapped(16, 16, 2), sized(72*kib))
+		}, Cut, ""},
+		{"near: a plain write moves the end bit by bit", file("db: pwrite offset=64KiB length=16KiB append"), "c1", func(d *disk) { d.checkpoint(sized(72 * kib)) }, Held, ""},
+		{"near: another write ends there", file("db: pwrite offset=64KiB length=16KiB atomic", "db: pwrite offset=64KiB length=8KiB"), "c1 r1 c2", func(d *disk) { d.checkpoint(sized(72 * kib)) }, Held, ""},
+		{"corrupt: the write was refused", file(past), "c1 x1", func(d *disk) { d.checkpoint(sized(80 * kib)) }, Corrupt, "which no operation leaves"},
+		{"corrupt: metadata in the place of data", file(atomic), "c1", func(d *disk) { d.image[d.super.Sector(0)] = d.image[0] }, Corrupt, "file sector 0 holds garbage"},
 		{"corrupt: half a sector", file(atomic), "c1", func(d *disk) { d.checkpoint(sized(60*kib + 1)) }, Corrupt, ""},
 		{"corrupt: mapped twice", file(atomic), "c1", func(d *disk) { d.checkpoint(mapped(0, 4, 1)) }, Corrupt, "block 4 is mapped twice"},
 		{"corrupt: out of range", file(atomic), "c1", func(d *disk) { d.checkpoint(mapped(0, 30, 4)) }, Corrupt, "out of range"},
@@ -194,6 +232,14 @@ func TestVerdicts(t *testing.T) {
 			d.checkpoint(items...)
 			d.image[d.super.Log.Start+1] = blk.Zero
 		}, Held, ""},
+		{"near: a checkpoint whose sectors disagree on their number", file(atomic), "c1", func(d *disk) {
+			d.lsn++
+			for i, n := range []int32{2, 3} {
+				var b [512]byte
+				ondisk.EncodeLogSector(&b, d.lsn, int32(i), n, []ondisk.Item{mapped(0, 16, 4)})
+				d.image[d.super.Log.Start+int32(i)] = d.in.Intern(b[:])
+			}
+		}, Held, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := c.mk(t).see(c.marks)
@@ -219,6 +265,11 @@ func TestOldOrNew(t *testing.T) {
 		{"near: the third ran together", "c1 r1 c2 c3 r2 r3", 2, Held},
 		{"version 0 after one version", "c1 r1", 0, Held},
 		{"version 0 after two", "c1 r1 c2", 0, Stale},
+		{"near: after two in flight together", "c1 c2", 0, Held},
+		{"near: after two that ran together", "c1 c2 r1 r2", 0, Held},
+		{"near: one of two failed", "c1 e1 c2 r2", 0, Held},
+		{"near: two writers in flight after it", "c1 r1 c2 c3", 1, Held},
+		{"near: that ran together", "c1 r1 c2 c3 r2 r3", 1, Held},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := mkfs(t, 64*kib, workloads.Contiguous, atomic, again, again).see(c.marks)
@@ -233,8 +284,11 @@ func TestOldOrNew(t *testing.T) {
 
 func TestBehind(t *testing.T) {
 	d := mkfs(t, 64*kib, workloads.Contiguous, atomic, again, again, middle).see("c1 r1 c2 r2 c3 r3 c4")
-	d.put(1, 0, 16*kib, 0)
 	r := d.drive(d.verifier(Untorn))
+	require.Equal(t, "1", r.Behind[3].String(), "version 0 of a range that was written three times, once")
+	require.Equal(t, "1", r.Behind[1].String(), "version 0 of the other one")
+	d.put(1, 0, 16*kib, 0)
+	r = d.drive(d.verifier(Untorn))
 	n, _ := r.Behind[2].Uint64()
 	require.EqualValues(t, 1, n, "two versions of exactly that range came later")
 	d.put(4, 8*kib, 24*kib, 0)

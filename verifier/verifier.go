@@ -26,7 +26,7 @@ type Config struct {
 type Result struct {
 	Covered  count.Count                   // images
 	Verdicts [NumImageVerdicts]count.Count // of those, by their worst verdict
-	Behind   [BehindMax + 1]count.Count    // visible units by versions behind the newest, over all images
+	Behind   [BehindMax + 1]count.Count    // units by versions behind the newest, over all images
 	Judged   uint64                        // leaves that were looked at
 	Worst    Verdict                       // NotChecked when there was no image
 }
@@ -52,11 +52,15 @@ type Verifier struct {
 	watched []watch  // by unit
 	shorts  []bool   // by group: an atomic write of it was short
 	after   []uint64 // by operation: those that it precedes
-	maxSize int64
+	ends    []int32  // file sectors where a durable short write ended inside a stretch
+
+	endsBefore []int32 // ends of the cut before
 
 	meta   []blk.Handle // the metadata that m was mounted from
 	m      *mounted
 	mounts map[key.Key]*mounted
+	refuse string // why the mounted file cannot be judged, "" if it can
+	inside int32  // group of the atomic write inside which the recovered size is, -1 if it is not
 
 	held   []uint64 // by stretch: versions that the present image holds
 	gone   []bool   // by stretch: sectors are absent
@@ -143,6 +147,10 @@ func (v *Verifier) Begin(h *workloads.History) {
 	v.component.clear()
 	v.choice.clear()
 	v.judged, v.seen = 0, 0
+	// An enumeration that panicked leaves some.
+	for _, g := range v.leaves {
+		v.groups[g].clear()
+	}
 	v.leaves = v.leaves[:0]
 }
 
@@ -166,13 +174,9 @@ func (v *Verifier) Set(s blk.Sector, content []blk.Handle) { copy(v.image[s:], c
 // the same metadata gave before.
 func (v *Verifier) Recover() ([]blk.Cell, int) {
 	area := v.image[:v.super.Data.Start]
-	if v.meta == nil || !slices.Equal(v.meta, area) {
+	if !slices.Equal(v.meta, area) {
 		v.meta = append(v.meta[:0], area...)
-		var h key.Hasher
-		for _, x := range area {
-			h.Word(v.in.Content(x))
-		}
-		k := h.Sum()
+		k := v.metaKey()
 		m, ok := v.mounts[k]
 		if !ok {
 			m = v.mount()
@@ -183,21 +187,50 @@ func (v *Verifier) Recover() ([]blk.Cell, int) {
 		}
 		v.m = m
 	}
-	if v.refuse() != "" {
+	if v.refuse, v.inside = v.m.broken, -1; v.refuse == "" {
+		v.checkSize()
+	}
+	if v.refuse != "" {
 		return nil, 1
 	}
 	return v.m.cells, v.layout.groups()
 }
 
-// refuse says why the mounted file cannot be judged, "" if it can.
-func (v *Verifier) refuse() string {
-	switch {
-	case v.m.broken != "":
-		return v.m.broken
-	case v.m.size > v.maxSize:
-		return fmt.Sprintf("recovery: a size of %d bytes, which no operation left", v.m.size)
+// metaKey is a fingerprint of all that a mount depends on.
+func (v *Verifier) metaKey() key.Key {
+	var h key.Hasher
+	for _, x := range v.meta {
+		h.Key(v.in.Content(x))
 	}
-	return ""
+	for _, end := range v.ends {
+		h.Int(int(end))
+	}
+	return h.Sum()
+}
+
+// checkSize refuses a size that no operation leaves: beyond version 0 the file
+// ends where a write that was called ends, or where one that is not atomic was
+// when it moved the end. A size inside an atomic write cuts it, or, if nothing
+// of it is visible, is not right either; that is for judge to say.
+func (v *Verifier) checkSize() {
+	size := v.m.size
+	if size <= v.h.Workload().File {
+		return
+	}
+	called := v.h.Called() & v.layout.writes &^ v.h.RefusedMask()
+	for m := called; m != 0; m &= m - 1 {
+		op := v.h.Op(bits.TrailingZeros64(m))
+		if size == op.End() || !op.Atomic && op.Offset < size && size < op.End() {
+			v.inside = -1
+			return
+		}
+		if op.Offset < size && size < op.End() {
+			v.inside = v.layout.groupAt(int32(size / blk.SectorSize))
+		}
+	}
+	if v.inside < 0 {
+		v.refuse = fmt.Sprintf("recovery: a size of %d bytes, which no operation leaves", size)
+	}
 }
 
 // Leaf implements blk.Sink.
@@ -208,7 +241,7 @@ func (v *Verifier) Leaf(group int, weight *count.Count) {
 		v.leaves = append(v.leaves, int32(group))
 	}
 	verdict := Corrupt
-	if v.m.broken == "" && v.m.size <= v.maxSize {
+	if v.refuse == "" {
 		verdict = v.judge(group, t, weight)
 	}
 	t.addVerdict(verdict, weight)
@@ -269,10 +302,8 @@ var one = count.Of(1)
 func (v *Verifier) fingerprint(group int) {
 	var h key.Hasher
 	h.Int(group)
-	if v.refuse() != "" {
-		for _, x := range v.meta {
-			h.Word(v.in.Content(x))
-		}
+	if v.refuse != "" {
+		h.Key(v.metaKey())
 	} else {
 		h.Key(v.m.id)
 		h.Key(v.runs.Sum())
@@ -290,7 +321,7 @@ func run(img []blk.Handle) int {
 	n := 1
 	switch first := img[0]; {
 	case first.IsData():
-		for n < len(img) && img[n] == first+blk.Handle(n) {
+		for n < len(img) && img[n] == first+blk.Handle(n) && img[n].Write() == first.Write() {
 			n++
 		}
 	case first == blk.Zero:

@@ -1,10 +1,6 @@
 package workloads
 
-import (
-	"math/bits"
-
-	"untorn/internal/key"
-)
+import "untorn/internal/key"
 
 // Mark is one thing the caller saw: it issued an operation, or the operation
 // returned.
@@ -34,7 +30,7 @@ type History struct {
 	marks     []Mark
 	called    uint64
 	returned  uint64
-	accepted  uint64
+	accepted  uint64 // returned success, in full or in part
 	failed    uint64
 	refused   uint64
 	durable   uint64
@@ -101,12 +97,17 @@ func (h *History) Return(op int, r Result) {
 		h.durable |= h.preceding[op] & h.writes & h.accepted &^ h.tainted
 	case o.Writes() && o.Dsync && int64(r) == o.Length:
 		h.durable |= bit
-	case h.failed&bit != 0 && (o.Syncs() || o.Dsync):
-		// The error of a writeback was reported. What was under way by now
-		// may have been lost by it, and no later sync tells.
+	case writeError(r.Err()):
+		// What was under way by now may have been lost by it, and no later
+		// sync tells.
 		h.tainted |= h.called & h.writes &^ h.durable
 	}
 }
+
+// writeError reports whether an errno says that data did not reach the
+// medium. Any call may report it for writes of others. A signal, a bad buffer
+// or a refusal says nothing about what was accepted before.
+func writeError(e Errno) bool { return e == EIO || e == ENOSPC }
 
 // fold adds the pair (what, v) to the fingerprint n times; ^0 takes it out.
 func (h *History) fold(what int, v, n uint64) {
@@ -127,9 +128,6 @@ func (h *History) Marks() []Mark { return h.marks }
 // Called returns the operations that were issued.
 func (h *History) Called() uint64 { return h.called }
 
-// Returned returns the operations that returned, with whatever result.
-func (h *History) Returned() uint64 { return h.returned }
-
 // Preceding returns the versions that precede operation op: those of the
 // operations that had returned when op was called, and version 0. Nothing
 // precedes version 0 or an operation that was not called.
@@ -141,8 +139,8 @@ func (h *History) Preceding(op int) uint64 {
 }
 
 // Durable returns the writes that are durable: an fsync or fdatasync that was
-// called after the write returned has returned success, and no error of a
-// write was reported between the call of the write and that return; or the
+// called after the write returned has returned success, and no operation
+// reported EIO or ENOSPC between the call of the write and that return; or the
 // write was DSYNC and returned its full length. Only accepted writes become
 // durable; of one that was short, the part that was written.
 func (h *History) Durable() uint64 { return h.durable }
@@ -154,9 +152,6 @@ func (h *History) Result(op int) (r Result, ok bool) {
 	}
 	return h.results[op], true
 }
-
-// Accepted returns the operations that returned success, in full or in part.
-func (h *History) Accepted() uint64 { return h.accepted }
 
 // Failed returns the operations that returned an error other than a refusal:
 // what they wrote is wholly visible or absent if they were atomic.
@@ -191,7 +186,3 @@ func (h *History) Clone() *History {
 	c.Copy(h)
 	return c
 }
-
-// Newest returns the highest-numbered operation of a set, 0 for version 0 or
-// the empty set.
-func Newest(set uint64) int { return max(0, bits.Len64(set)-1) }

@@ -27,6 +27,7 @@ type Device struct {
 	opened  int          // how many sectors of altered are set
 	cmds    []command    // in flight, oldest first
 	nextCmd int32
+	one     [1]blk.Handle // payload of an event of one sector, which the log copies
 
 	// Log receives every event.
 	Log blk.Log
@@ -101,8 +102,8 @@ func (d *Device) Alter(s blk.Sector, h blk.Handle) {
 		if c.flush || !c.rng.Contains(s) || c.payload[s-c.rng.Start] == h {
 			continue
 		}
-		one := [1]blk.Handle{h}
-		d.emit(blk.Event{Kind: blk.Alter, Cmd: c.num, Range: blk.Range{Start: s, Len: 1}, Payload: one[:]})
+		d.one[0] = h
+		d.emit(blk.Event{Kind: blk.Alter, Cmd: c.num, Range: blk.Range{Start: s, Len: 1}, Payload: d.one[:]})
 		// The event of the submission keeps what was read first.
 		c.payload = d.Log.Copy(c.payload)
 		c.payload[s-c.rng.Start] = h
@@ -119,8 +120,8 @@ func (d *Device) Read(s blk.Sector) blk.Handle {
 	if d.altered[s] {
 		d.altered[s] = false
 		d.opened--
-		one := [1]blk.Handle{d.content[s]}
-		d.emit(blk.Event{Kind: blk.Pin, Range: blk.Range{Start: s, Len: 1}, Payload: one[:]})
+		d.one[0] = d.content[s]
+		d.emit(blk.Event{Kind: blk.Pin, Range: blk.Range{Start: s, Len: 1}, Payload: d.one[:]})
 	}
 	return d.content[s]
 }
@@ -151,7 +152,7 @@ func (d *Device) CommandText(i int) string {
 
 // Hash folds what the device adds to what package powerloss knows of its
 // log: the order of the commands in flight and whom they answer.
-func (d *Device) Hash(h *key.Hasher, content func(blk.Handle) uint64) {
+func (d *Device) Hash(h *key.Hasher, content func(blk.Handle) key.Key) {
 	h.Int(len(d.cmds))
 	for i := range d.cmds {
 		c := &d.cmds[i]
@@ -161,7 +162,8 @@ func (d *Device) Hash(h *key.Hasher, content func(blk.Handle) uint64) {
 	if d.opened > 0 {
 		for s, open := range d.altered {
 			if open {
-				h.Word(uint64(s)<<32 | content(d.content[s]))
+				h.Int(s)
+				h.Key(content(d.content[s]))
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func (s *State) alter(e *blk.Event) {
 }
 
 // pin removes, on the LBAs of a read, what the device cannot have read into
-// the command that shows there, given what it returned.
+// the command that shows there, given what it returned of them.
 func (s *State) pin(e *blk.Event) {
 	lba := s.rules.LBA
 	for l := e.Range.Start / lba; l*lba < e.Range.End(); l++ {
@@ -49,24 +49,32 @@ func (s *State) pin(e *blk.Event) {
 			}
 			return true
 		}
-		own := c.at(l, lba)
-		match := own
-		if !matches(own) {
-			match = nil
-			for _, a := range c.alts {
-				if a.lba == l && matches(a.content) {
-					match = a.content
-				}
+		// A read of a part of an LBA may leave several; the newest of them is
+		// the last still.
+		var left [][]blk.Handle
+		keep := func(content []blk.Handle) {
+			if matches(content) {
+				left = slices.DeleteFunc(left, func(x []blk.Handle) bool { return slices.Equal(x, content) })
+				left = append(left, content)
 			}
 		}
-		if match == nil {
+		keep(c.at(l, lba))
+		for _, a := range c.alts {
+			if a.lba == l {
+				keep(a.content)
+			}
+		}
+		if len(left) == 0 {
 			panic(fmt.Sprintf("powerloss: %v returned what cmd%d never carried", e, c.id))
 		}
-		if &match[0] != &own[0] {
+		if own := c.at(l, lba); &left[0][0] != &own[0] {
 			c.payload = slices.Clone(c.payload)
-			copy(c.at(l, lba), match)
+			copy(c.at(l, lba), left[0])
 		}
 		c.alts = slices.DeleteFunc(c.alts, func(a alteration) bool { return a.lba == l })
+		for _, content := range left[1:] {
+			c.alts = append(c.alts, alteration{l, content})
+		}
 		c.stale = true
 	}
 	s.harden(func(*command) bool { return false })

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"untorn/internal/blk"
+	"untorn/internal/key"
 )
 
 // phase is how far the device got with a command.
@@ -14,7 +15,7 @@ const (
 	inflight       // not answered
 	acked          // answered, in the volatile cache
 	failed         // answered with an error: its pieces may be there or not, and no FLUSH tells
-	hardened       // on the medium, and open only in its order or in what the device read
+	hardened       // on the medium, and open only in its order or in what the device read, or kept for the order of others
 )
 
 // An alteration is another content that the device may have read for one LBA.
@@ -23,7 +24,8 @@ type alteration struct {
 	content []blk.Handle // one LBA
 }
 
-// command is a write that has LBAs whose content is open.
+// command is a write that has LBAs whose content is open, or whose order decides
+// that of such writes.
 type command struct {
 	id      int32
 	rng     blk.Range
@@ -38,9 +40,9 @@ type command struct {
 	nlive   int32
 	alts    []alteration // in the order in which they were made
 
-	overlaps bool   // some other open command covered one of its LBAs
-	stale    bool   // sum has to be computed again
-	sum      uint64 // fingerprint of range, payload, alterations and live LBAs
+	overlaps bool    // some other open command covered one of its LBAs
+	stale    bool    // sum has to be computed again
+	sum      key.Key // fingerprint of range, payload, alterations and live LBAs
 }
 
 // before reports whether a applies before b: it was answered by the time b
@@ -52,6 +54,9 @@ func (c *command) covers(l, lba int32) bool {
 	i := l - c.rng.Start/lba
 	return l*lba >= c.rng.Start && l*lba < c.rng.End() && c.live[i/64]>>(i%64)&1 != 0
 }
+
+// spans reports whether the command wrote LBA l, open or not.
+func (c *command) spans(l, lba int32) bool { return l*lba >= c.rng.Start && l*lba < c.rng.End() }
 
 func (c *command) drop(l, lba int32) {
 	i := l - c.rng.Start/lba

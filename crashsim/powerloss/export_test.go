@@ -4,12 +4,44 @@ import (
 	"slices"
 
 	"untorn/internal/blk"
+	"untorn/internal/count"
 )
 
+// Covered returns the number of images that power loss may leave at this
+// moment, each way to get one counted by itself: for every order in which
+// overlapping commands that apply as wholes may apply, the pieces that
+// survive, the contents that the device may have read for altered LBAs, and,
+// LBA by LBA, the order of overlapping commands that do not apply as wholes.
+func (s *State) Covered() count.Count {
+	e := &s.enum
+	e.vars()
+	e.touch()
+	var sum count.Count
+	e.orders(func() {
+		n := one
+		for i := range s.cmds {
+			if e.isVar[i] {
+				two := count.Of(2)
+				n = count.Mul(&n, &two)
+			}
+		}
+		for i, l := range e.lbas {
+			cov := e.covOf(i)
+			ways := count.Of(e.ways(l, cov, 1<<len(cov)-1))
+			n = count.Mul(&n, &ways)
+		}
+		sum.Add(&n)
+	})
+	return sum
+}
+
 // Brute drives the sink through every image one by one, with weight 1 and
-// without any class, by the letter of the crash rule.
-func (s *State) Brute(sink blk.Sink) {
+// without any class. The order of commands is that of the crash rule by the
+// letter: the log that led to the state is read as a whole, nothing of it is
+// forgotten, and every permutation of its writes is tried.
+func (s *State) Brute(sink blk.Sink, events []blk.Event) {
 	b := &brute{s: s, sink: sink, lba: s.rules.LBA, alive: make([]bool, len(s.cmds))}
+	b.read(events)
 	for l := range int32(len(s.base)) / b.lba {
 		var cov []int
 		for i, c := range s.cmds {
@@ -21,71 +53,112 @@ func (s *State) Brute(sink blk.Sink) {
 			b.lbas, b.cov = append(b.lbas, l), append(b.cov, cov)
 		}
 	}
-	for j := range s.cmds {
-		for i := range j {
-			if s.cmds[i].whole && s.cmds[j].whole && s.share(s.cmds[i], s.cmds[j]) && !before(s.cmds[i], s.cmds[j]) {
-				b.pairs = append(b.pairs, [2]int{i, j})
-			}
+	b.seen = make(map[string]bool)
+	var wholes []int
+	for i := range b.log {
+		if s.rules.whole(b.log[i].rng) {
+			wholes = append(wholes, i)
 		}
 	}
-	for bits := range 1 << len(b.pairs) {
-		b.less = make(map[[2]int]bool)
-		for j := range s.cmds {
-			for i := range j {
-				if s.share(s.cmds[i], s.cmds[j]) && before(s.cmds[i], s.cmds[j]) {
-					b.less[[2]int{i, j}] = true
-				}
-			}
-		}
-		for k, p := range b.pairs {
-			if bits>>k&1 == 0 {
-				b.less[p] = true
-			} else {
-				b.less[[2]int{p[1], p[0]}] = true
-			}
-		}
-		if !b.cyclic() {
-			sink.Set(0, s.base)
-			b.pieces(0)
-		}
-	}
+	permute(wholes, 0, b.order)
+}
+
+// logged is a write of the log; open is its command, -1 if the state has
+// forgotten it.
+type logged struct {
+	rng       blk.Range
+	sub, done int
+	open      int
 }
 
 type brute struct {
 	s     *State
 	sink  blk.Sink
 	lba   int32
+	log   []logged
+	at    []int // place in the present order of those that apply as wholes, by write of the log
+	seen  map[string]bool
 	lbas  []int32
 	cov   [][]int
-	pairs [][2]int
-	less  map[[2]int]bool
 	alive []bool
 }
 
-// cyclic looks for a command that applies before itself, among those that
-// apply as wholes.
-func (b *brute) cyclic() bool {
-	n := len(b.s.cmds)
-	reach := make([][]bool, n)
-	for i := range reach {
-		reach[i] = make([]bool, n)
-		for j := range reach[i] {
-			reach[i][j] = b.less[[2]int{i, j}] && b.s.cmds[i].whole && b.s.cmds[j].whole
-		}
-	}
-	for k := range n {
-		for i := range n {
-			for j := range n {
-				reach[i][j] = reach[i][j] || reach[i][k] && reach[k][j]
+func (b *brute) read(events []blk.Event) {
+	ids := make(map[int32]int)
+	for now, e := range events {
+		switch e.Kind {
+		case blk.SubmitWrite:
+			open := slices.IndexFunc(b.s.cmds, func(c *command) bool { return c.id == e.Cmd })
+			ids[e.Cmd] = len(b.log)
+			b.log = append(b.log, logged{e.Range, now + 1, 0, open})
+		case blk.Complete:
+			if i, ok := ids[e.Cmd]; ok {
+				b.log[i].done = now + 1
 			}
 		}
 	}
-	for i := range n {
-		if reach[i][i] {
-			return true
+}
+
+func (b *brute) before(i, j int) bool { return b.log[i].done > 0 && b.log[i].done < b.log[j].sub }
+
+// order goes through the images of one order of the writes that apply as
+// wholes, unless it is none or looks like one that there was.
+func (b *brute) order(order []int) {
+	b.at = make([]int, len(b.log))
+	for place, i := range order {
+		b.at[i] = place + 1
+	}
+	var name []byte
+	for i := range b.log {
+		for j := range b.log[:i] {
+			if b.at[i] == 0 || b.at[j] == 0 || !b.log[i].rng.Overlaps(b.log[j].rng) {
+				continue
+			}
+			first := b.at[j] < b.at[i]
+			if b.before(j, i) && !first {
+				return
+			}
+			if b.log[i].open >= 0 && b.log[j].open >= 0 {
+				name = append(name, byte(bit(first)))
+			}
 		}
 	}
-	return false
+	if b.seen[string(name)] {
+		return
+	}
+	b.seen[string(name)] = true
+	b.sink.Set(0, b.s.base)
+	b.pieces(0)
+}
+
+// stacks returns every order in which the open commands of cov may lie on an
+// LBA: those of all writes of the log that cover it, without the forgotten
+// ones.
+func (b *brute) stacks(l int32) [][]int {
+	var all []int
+	for i := range b.log {
+		if r := b.log[i].rng; r.Overlaps(blk.Range{Start: l * b.lba, Len: b.lba}) {
+			all = append(all, i)
+		}
+	}
+	var out [][]int
+	permute(all, 0, func(order []int) {
+		var open []int
+		for x, i := range order {
+			for _, j := range order[:x] {
+				if b.before(i, j) || b.at[i] > 0 && b.at[j] > 0 && b.at[i] < b.at[j] {
+					return
+				}
+			}
+			if c := b.log[i].open; c >= 0 && b.s.cmds[c].covers(l, b.lba) {
+				open = append(open, c)
+			}
+		}
+		if !slices.ContainsFunc(out, func(o []int) bool { return slices.Equal(o, open) }) {
+			out = append(out, open)
+		}
+	})
+	return out
 }
 
 func (b *brute) piece(i int) bool {
@@ -122,16 +195,9 @@ func (b *brute) lbaFrom(k int) {
 		return
 	}
 	l := b.lbas[k]
-	permute(slices.Clone(b.cov[k]), 0, func(order []int) {
-		for x, i := range order {
-			for _, j := range order[x+1:] {
-				if b.less[[2]int{j, i}] {
-					return
-				}
-			}
-		}
+	for _, order := range b.stacks(l) {
 		b.overlay(k, l, order, b.s.base[l*b.lba:(l+1)*b.lba])
-	})
+	}
 }
 
 // overlay applies the commands of order, first to last, on top of content.

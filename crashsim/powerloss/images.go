@@ -11,9 +11,7 @@ type enumeration struct {
 	sink blk.Sink
 	part *blk.Partition
 
-	pairs  []pair
-	orient uint64
-	rest   []int32
+	ordering ordering
 
 	isVar []bool // a command that is one piece of several LBAs and may be there or not
 	alive []bool // of those, the ones that are there in the present image
@@ -37,8 +35,8 @@ var one = count.Of(1)
 // at this moment. The image that the sink holds first is the medium.
 //
 // Images that no verdict can tell apart are visited once, and their number is
-// the weight: see docs/judging.md and blk.Sink. The weights of all
-// visited images add up to Covered.
+// the weight: see docs/judging.md and blk.Sink. More orders of overlapping
+// commands than can be gone through panic.
 func (s *State) Images(sink blk.Sink, part *blk.Partition) {
 	e := &s.enum
 	e.sink, e.part = sink, part
@@ -50,34 +48,6 @@ func (s *State) Images(sink blk.Sink, part *blk.Partition) {
 		e.metaVars(0)
 	})
 	e.sink, e.part = nil, nil
-}
-
-// Covered returns the number of images that power loss may leave at this
-// moment, each way to get one counted by itself: for every order in which
-// overlapping commands that apply as wholes may apply, the pieces that
-// survive, the contents that the device may have read for altered LBAs, and,
-// LBA by LBA, the order of overlapping commands that do not apply as wholes.
-func (s *State) Covered() count.Count {
-	e := &s.enum
-	e.vars()
-	e.touch()
-	var sum count.Count
-	e.orders(func() {
-		n := one
-		for i := range s.cmds {
-			if e.isVar[i] {
-				two := count.Of(2)
-				n = count.Mul(&n, &two)
-			}
-		}
-		for i, l := range e.lbas {
-			cov := e.covOf(i)
-			ways := count.Of(e.ways(l, cov, 1<<len(cov)-1))
-			n = count.Mul(&n, &ways)
-		}
-		sum.Add(&n)
-	})
-	return sum
 }
 
 // vars finds the commands that are one piece of several LBAs.

@@ -1,96 +1,172 @@
 package powerloss
 
-import "untorn/internal/blk"
+import (
+	"fmt"
+
+	"untorn/internal/blk"
+)
+
+// Bounds on what is enumerated. Beyond them nothing would end, and nothing is
+// skipped in silence: the enumeration panics.
+const (
+	maxOrders   = 1 << 16 // orders of writes that apply as wholes
+	maxTogether = 8       // writes that are unordered on one LBA and apply LBA by LBA
+)
 
 // A pair is two commands that apply as wholes in either order.
 type pair struct{ a, b int32 }
 
+// ordering is the order of the commands that apply as wholes: a relation over
+// all commands that is closed under transitivity, one row of bits a command.
+type ordering struct {
+	pairs  []pair
+	words  int      // of a row
+	reach  []uint64 // reach[i*words:] has the commands that apply after command i
+	saved  []uint64 // relations to go back to
+	orders int
+}
+
+func (o *ordering) applies(i, j int32) bool {
+	return o.reach[int(i)*o.words+int(j)/64]>>(j%64)&1 != 0
+}
+
+// add notes that a applies before b, and what follows from that.
+func (o *ordering) add(a, b int32) {
+	n := len(o.reach) / max(1, o.words)
+	after := o.reach[int(b)*o.words : (int(b)+1)*o.words]
+	for i := range int32(n) {
+		if i == a || o.applies(i, a) {
+			row := o.reach[int(i)*o.words : (int(i)+1)*o.words]
+			for k, w := range after {
+				row[k] |= w
+			}
+			row[b/64] |= 1 << (b % 64)
+		}
+	}
+}
+
 // findPairs lists the commands that overlap, apply as wholes and were in flight
-// together.
+// together, and relates those that were not. That ranges overlap decides, not
+// that an LBA of both is open: a command that was overwritten where two others
+// are open may still stand between them.
 func (e *enumeration) findPairs() {
-	e.pairs = e.pairs[:0]
+	o := &e.ordering
+	o.pairs = o.pairs[:0]
+	e.overlapping(func(i, j int32) {
+		if !before(e.s.cmds[i], e.s.cmds[j]) {
+			o.pairs = append(o.pairs, pair{i, j})
+		}
+	})
+	if len(o.pairs) == 0 {
+		return
+	}
+	n := len(e.s.cmds)
+	o.words = (n + 63) / 64
+	o.reach = o.reach[:0]
+	for range n * o.words {
+		o.reach = append(o.reach, 0)
+	}
+	e.overlapping(func(i, j int32) {
+		if before(e.s.cmds[i], e.s.cmds[j]) {
+			o.add(i, j)
+		}
+	})
+}
+
+// overlapping calls f for each two commands that overlap and apply as wholes,
+// the one submitted first first.
+func (e *enumeration) overlapping(f func(i, j int32)) {
 	for j, d := range e.s.cmds {
 		if !d.overlaps || !d.whole {
 			continue
 		}
 		for i, c := range e.s.cmds[:j] {
-			if c.whole && c.rng.Overlaps(d.rng) && !before(c, d) && e.s.share(c, d) {
-				e.pairs = append(e.pairs, pair{int32(i), int32(j)})
+			if c.whole && c.rng.Overlaps(d.rng) {
+				f(int32(i), int32(j))
 			}
 		}
 	}
 }
 
-// share reports whether an LBA of both commands is open.
-func (s *State) share(c, d *command) bool {
-	lba := s.rules.LBA
-	for l := max(c.rng.Start, d.rng.Start) / lba; l*lba < min(c.rng.End(), d.rng.End()); l++ {
-		if c.covers(l, lba) && d.covers(l, lba) {
+// orders calls f for every order in which commands may apply as wholes.
+func (e *enumeration) orders(f func()) {
+	e.findPairs()
+	e.ordering.orders = 0
+	e.ordering.saved = e.ordering.saved[:0]
+	e.order(0, f)
+}
+
+// order decides the pairs from the k-th on. What the ones before imply is not
+// decided again, so that no choice ends in a circle.
+func (e *enumeration) order(k int, f func()) {
+	o := &e.ordering
+	for ; k < len(o.pairs); k++ {
+		if p := o.pairs[k]; !o.applies(p.a, p.b) && !o.applies(p.b, p.a) {
+			break
+		}
+	}
+	if k == len(o.pairs) {
+		if o.orders++; o.orders > maxOrders {
+			panic(fmt.Sprintf("powerloss: more than %d orders of %d overlapping pairs of writes in flight; "+
+				"use a smaller queue depth or fewer overlapping writes", maxOrders, len(o.pairs)))
+		}
+		f()
+		return
+	}
+	p := o.pairs[k]
+	for _, q := range [2]pair{p, {p.b, p.a}} {
+		from := len(o.saved)
+		o.saved = append(o.saved, o.reach...)
+		o.add(q.a, q.b)
+		e.order(k+1, f)
+		copy(o.reach, o.saved[from:])
+		o.saved = o.saved[:from]
+	}
+}
+
+// applies reports whether command i certainly applies before command j on LBA l,
+// which both cover.
+func (e *enumeration) applies(i, j, l int32) bool {
+	c, d := e.s.cmds[i], e.s.cmds[j]
+	switch {
+	case before(c, d):
+		return true
+	case len(e.ordering.pairs) == 0 || !c.whole:
+		return false
+	case d.whole:
+		return e.ordering.applies(i, j)
+	}
+	// A whole may lie below another one that j came after, and that one need
+	// not be open here any more. The other way round, what came before a
+	// command that was overwritten was overwritten as well.
+	for k, x := range e.s.cmds {
+		if x.whole && x.spans(l, e.s.rules.LBA) && e.ordering.applies(i, int32(k)) && before(x, d) {
 			return true
 		}
 	}
 	return false
 }
 
-// orders calls f for every order in which commands may apply as wholes: every
-// choice for the pairs that has no cycle, in itself or with the commands that
-// one of them was ordered after.
-func (e *enumeration) orders(f func()) {
-	e.findPairs()
-	if len(e.pairs) == 0 {
-		f()
+// checkTogether panics when the orders of the commands on an LBA are too many
+// to go through.
+func (e *enumeration) checkTogether(l int32, cov []int32) {
+	if len(cov) <= maxTogether {
 		return
 	}
-	for e.orient = 0; e.orient < 1<<len(e.pairs); e.orient++ {
-		if e.acyclic() {
-			f()
-		}
-	}
-	e.orient = 0
-}
-
-// applies reports whether command i certainly applies before command j where
-// they share an LBA.
-func (e *enumeration) applies(i, j int32) bool {
-	if before(e.s.cmds[i], e.s.cmds[j]) {
-		return true
-	}
-	for k, p := range e.pairs {
-		switch forward := e.orient>>k&1 == 0; {
-		case p.a == i && p.b == j:
-			return forward
-		case p.a == j && p.b == i:
-			return !forward
-		}
-	}
-	return false
-}
-
-// acyclic takes away, again and again, a command that no other one applies
-// before.
-func (e *enumeration) acyclic() bool {
-	rest := e.rest[:0]
-	for i, c := range e.s.cmds {
-		if c.overlaps && c.whole {
-			rest = append(rest, int32(i))
-		}
-	}
-	e.rest = rest
-next:
-	for len(rest) > 0 {
-	candidate:
-		for k, j := range rest {
-			for _, i := range rest {
-				if i != j && e.s.share(e.s.cmds[i], e.s.cmds[j]) && e.applies(i, j) {
-					continue candidate
-				}
+	n := 0
+	for _, i := range cov {
+		c := e.s.cmds[i]
+		for _, j := range cov {
+			if d := e.s.cmds[j]; i != j && !(c.whole && d.whole) && !before(c, d) && !before(d, c) {
+				n++
+				break
 			}
-			rest = append(rest[:k], rest[k+1:]...)
-			continue next
 		}
-		return false
 	}
-	return true
+	if n > maxTogether || len(cov) > 60 {
+		panic(fmt.Sprintf("powerloss: %d writes of LBA %d are open, %d of them in no order; at most 60 and %d can be gone through; "+
+			"flush more often or use a smaller queue depth", len(cov), l, n, maxTogether))
+	}
 }
 
 // A source is one content that an LBA may have, and the number of ways in
@@ -142,7 +218,7 @@ func (e *enumeration) stack(dst []source, from int, l int32, cov []int32, rest u
 		return dst
 	}
 	for k, i := range cov {
-		if rest>>k&1 == 0 || !e.last(cov, rest, k) {
+		if rest>>k&1 == 0 || !e.last(l, cov, rest, k) {
 			continue
 		}
 		below := e.ways(l, cov, rest&^(1<<k))
@@ -172,9 +248,9 @@ func addSource(dst []source, from int, x source) []source {
 }
 
 // last reports whether the k-th command may be the last of the set rest.
-func (e *enumeration) last(cov []int32, rest uint64, k int) bool {
+func (e *enumeration) last(l int32, cov []int32, rest uint64, k int) bool {
 	for m, j := range cov {
-		if rest>>m&1 != 0 && m != k && e.applies(cov[k], j) {
+		if rest>>m&1 != 0 && m != k && e.applies(cov[k], j, l) {
 			return false
 		}
 	}
@@ -189,7 +265,7 @@ func (e *enumeration) ways(l int32, cov []int32, rest uint64) uint64 {
 	}
 	var n uint64
 	for k, i := range cov {
-		if rest>>k&1 != 0 && e.last(cov, rest, k) {
+		if rest>>k&1 != 0 && e.last(l, cov, rest, k) {
 			no, yes, garbage := e.survives(i)
 			n += (no + yes + garbage) * e.contents(i, l) * e.ways(l, cov, rest&^(1<<k))
 		}

@@ -155,6 +155,12 @@ func TestCrashRule(t *testing.T) {
 		{"no order in a circle", atomic, "W1:0-1 W2:1-2 W3:2-3 k1 k2 k3", "11230000 11330000 12230000 12330000"},
 		{"no order in a circle, closed", atomic, "W1:0-2 W2:0-2 W3:0-2 k1 k2 k3", "11100000*2 22200000*2 33300000*2"},
 
+		{"a circle through what was overwritten", atomic, "w1:0-1 w2:0-2 k1 w3:1-2 k2 k3",
+			"00000000*3 03300000*3 11000000*3 11200000 13300000*4 22200000*7 23300000*3"},
+		{"near: a flush decides, and no order comes back", atomic, "w1:0-1 w2:0-2 k1 w3:1-2 k2 k3 f4 k4", "13300000 22200000 23300000"},
+		{"a whole below what was written over a part of it", powerloss.Rules{NAWUPF: 8, NAWUN: 4},
+			"w1:0-1 W2:0-3 k2 W3:2-5 k3 W4:1-5 k4 f5 f6 k1", "11444400 14444400 24444400*4"},
+
 		{"garbage", powerloss.Rules{Garbage: true}, "w1:0-1",
 			"00000000 01000000 0G000000 10000000 11000000 1G000000 G0000000 G1000000 GG000000"},
 		{"near: one LBA fits", powerloss.Rules{Garbage: true}, "w1:0-0", "00000000 10000000"},
@@ -168,6 +174,10 @@ func TestCrashRule(t *testing.T) {
 		{"a read decides", atomic, "W1:0-1 a1:0-1=7 k1 p0-0=7", "71000000 77000000"},
 		{"a read decides for what was written", atomic, "W1:0-1 a1:0-1=7 k1 p0-1=1", "11000000"},
 		{"a read of the cache decides", atomic, "w1:0-0 a1:0-0=7 k1 p0-0=7", "00000000 70000000"},
+		{"a read of half an LBA decides nothing of the rest", powerloss.Rules{LBA: 2}, "W1:0-1 a1:1-1=7 k1 p0-0=1", "11000000 17000000"},
+		{"near: a read of the other half", powerloss.Rules{LBA: 2}, "W1:0-1 a1:1-1=7 k1 p1-1=7", "17000000"},
+		{"a read of half an LBA leaves the alterations that fit", powerloss.Rules{LBA: 2}, "W1:0-1 a1:0-0=7 a1:1-1=7 k1 p0-0=7", "71000000 77000000"},
+		{"what was altered back is one content after a read", powerloss.Rules{LBA: 2}, "W1:0-1 a1:0-0=7 a1:0-0=1 a1:1-1=7 k1 p0-0=1", "11000000 17000000"},
 		{"half an LBA is altered", powerloss.Rules{LBA: 2}, "W1:0-1 a1:1-1=7 k1", "11000000 17000000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -183,13 +193,48 @@ func TestCrashRule(t *testing.T) {
 				covered += uint64(n)
 			}
 			s := run(t, c.rules, c.events)
-			l := &lister{image: make([]blk.Handle, 8), images: make(map[string]uint64)}
-			s.Images(l, &blk.Partition{Meta: []blk.Range{{Start: 0, Len: 8}}})
-			require.Equal(t, want, l.images)
+			require.Equal(t, want, imagesOf(s))
 			n := s.Covered()
 			require.Equal(t, count.Of(covered), n)
 		})
 	}
+}
+
+// What a read of a part of an LBA leaves open does not change what the rest
+// of it reads as.
+func TestPartialPinKeepsContents(t *testing.T) {
+	s := run(t, powerloss.Rules{LBA: 2}, "W1:0-1 a1:0-0=7 a1:0-0=1 a1:1-1=7 k1")
+	require.Equal(t, 7, s.Contents(1).Write())
+	e := event(t, "p0-0=1")
+	s.Apply(&e)
+	require.Equal(t, 7, s.Contents(1).Write())
+	e = event(t, "p1-1=7")
+	s.Apply(&e)
+	require.Equal(t, map[string]uint64{"17000000": 1}, imagesOf(s))
+}
+
+// Seven writes in flight over each other are gone through; more than that
+// ends with a panic that says so, never with fewer images.
+func TestTooManyOrdersPanic(t *testing.T) {
+	line := func(n int, at string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "w%d:%s ", i+1, at)
+		}
+		return b.String()
+	}
+	atomic := powerloss.Rules{NAWUPF: 8, NAWUN: 8}
+	s := run(t, atomic, line(7, "0-1"))
+	n := s.Covered()
+	require.Equal(t, "645120", n.String(), "7! orders of 2^7")
+	images := func(rules powerloss.Rules, line string) func() {
+		s := run(t, rules, line)
+		return func() { s.Covered() }
+	}
+	require.PanicsWithValue(t, "powerloss: more than 65536 orders of 66 overlapping pairs of writes in flight; "+
+		"use a smaller queue depth or fewer overlapping writes", images(atomic, line(12, "0-0")))
+	require.Panics(t, images(powerloss.Rules{NAWUPF: 8}, line(9, "0-1")))
+	require.NotPanics(t, images(powerloss.Rules{NAWUPF: 8}, line(6, "0-1")))
 }
 
 func TestContents(t *testing.T) {
@@ -214,11 +259,13 @@ func TestContents(t *testing.T) {
 	}
 }
 
+func handleKey(h blk.Handle) key.Key { return key.Key{uint64(h), uint64(h)} }
+
 // Equal hashes where nothing later can differ, other hashes where it can.
 func TestStateHash(t *testing.T) {
 	of := func(rules powerloss.Rules, events string) key.Key {
 		var h key.Hasher
-		run(t, rules, events).Hash(&h, func(h blk.Handle) uint64 { return uint64(h) })
+		run(t, rules, events).Hash(&h, handleKey)
 		return h.Sum()
 	}
 	atomic := powerloss.Rules{NAWUPF: 8, NAWUN: 8}
@@ -238,7 +285,7 @@ func TestStateHash(t *testing.T) {
 // The fingerprint of the medium is kept up to date, whenever it is asked for.
 func TestHashIsIncremental(t *testing.T) {
 	words := strings.Fields("w1:0-1 k1 w2:1-4 f5 k2 k5 W3:2-3 a3:2-2=7 k3 w4:0-7 k4 f6 k6")
-	content := func(h blk.Handle) uint64 { return uint64(h) }
+	content := handleKey
 	s := run(t, powerloss.Rules{NAWUPF: 4}, "")
 	for range 2 {
 		s.Reset()
@@ -273,7 +320,7 @@ func BenchmarkHash(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var h key.Hasher
-		s.Hash(&h, func(h blk.Handle) uint64 { return uint64(h) })
+		s.Hash(&h, handleKey)
 	}
 }
 

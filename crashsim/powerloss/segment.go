@@ -85,6 +85,7 @@ func (e *enumeration) touch() {
 					e.cov = append(e.cov, int32(k))
 				}
 			}
+			e.checkTogether(l, e.cov[e.covAt[len(e.covAt)-1]:])
 		}
 	}
 	e.covAt = append(e.covAt, int32(len(e.cov)))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"untorn/internal/blk"
+	"untorn/internal/key"
 )
 
 // flush is a FLUSH in flight.
@@ -32,8 +33,8 @@ type State struct {
 	now     uint32
 
 	changes    []change
-	sum        uint64 // of the medium, without changes
-	initialSum uint64
+	sum        key.Key // of the medium, without changes
+	initialSum key.Key
 	summed     bool // initialSum is known
 
 	enum enumeration
@@ -148,7 +149,7 @@ func (s *State) harden(chosen func(*command) bool) {
 		}
 	}
 	for _, c := range s.cmds {
-		if c.phase == hardened {
+		if c.phase == hardened && c.nlive > 0 {
 			s.settle(c)
 		}
 	}
@@ -183,17 +184,37 @@ func (s *State) settle(c *command) {
 	}
 }
 
-// sweep forgets commands of which nothing is open.
+// sweep forgets commands of which nothing is open, unless they stand between
+// others. Without a command that must apply before it, such a command may be
+// taken to apply before all that were in flight with it; without one that may
+// apply before it and was answered later, after all of them. Either way it
+// decides nothing.
 func (s *State) sweep() {
-	kept := s.cmds[:0]
-	for _, c := range s.cmds {
-		if c.nlive > 0 || c.phase == inflight {
-			kept = append(kept, c)
-		} else {
-			s.pool = append(s.pool, c)
+	for again := true; again; {
+		again = false
+		kept := s.cmds[:0]
+		for _, c := range s.cmds {
+			if c.nlive > 0 || s.between(c) {
+				kept = append(kept, c)
+			} else {
+				s.pool = append(s.pool, c)
+				again = true
+			}
 		}
+		s.cmds = kept
 	}
-	s.cmds = kept
+}
+
+func (s *State) between(c *command) bool {
+	if !c.whole || !c.overlaps {
+		return false
+	}
+	first, beside := false, false
+	for _, d := range s.cmds {
+		first = first || d.whole && d.rng.Overlaps(c.rng) && before(d, c)
+		beside = beside || d.whole && d.overlaps && d.sub < c.done && (d.done == 0 || d.done > c.done)
+	}
+	return first && beside
 }
 
 func (s *State) store(at blk.Sector, content []blk.Handle) {
@@ -228,6 +249,3 @@ func (s *State) Contents(sec blk.Sector) blk.Handle {
 	}
 	return s.base[sec]
 }
-
-// Open returns the number of commands of which something is open.
-func (s *State) Open() int { return len(s.cmds) }

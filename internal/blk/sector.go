@@ -102,7 +102,7 @@ func (h Handle) String() string {
 type Interner struct {
 	byKey   map[key.Key]Handle
 	sectors [][SectorSize]byte
-	content []uint64
+	content []key.Key
 }
 
 // NewInterner returns an empty Interner.
@@ -118,7 +118,7 @@ func (in *Interner) Intern(b []byte) Handle {
 	}
 	x := metaBit | Handle(len(in.sectors))
 	in.sectors = append(in.sectors, [SectorSize]byte(b))
-	in.content = append(in.content, k[0])
+	in.content = append(in.content, k)
 	in.byKey[k] = x
 	return x
 }
@@ -130,11 +130,11 @@ func (in *Interner) Bytes(h Handle) []byte { return in.sectors[h&^metaBit][:] }
 // interning.
 func (in *Interner) Index(h Handle) int { return int(h &^ metaBit) }
 
-// Content returns a word that names the content of any handle, the same in
+// Content returns a key that names the content of any handle, the same in
 // every process.
-func (in *Interner) Content(h Handle) uint64 {
+func (in *Interner) Content(h Handle) key.Key {
 	if h.IsMeta() {
 		return in.content[h&^metaBit]
 	}
-	return uint64(h)
+	return key.Key{uint64(h), uint64(h)}
 }

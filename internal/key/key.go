@@ -2,7 +2,9 @@
 //
 // Two different states that share a fingerprint would make an exploration
 // skip work that it has not done. With 128 bits and at most 2^32 states in
-// one run the chance of a single collision stays below 2^-64.
+// one run the chance of a single collision stays below 2^-64, provided that
+// whatever is folded is as wide: a part that was reduced to one word before
+// has the chance of 64 bits.
 package key
 
 import "math/bits"
@@ -75,8 +77,25 @@ func (h *Hasher) Sum() Key {
 	return Key{Mix(h.a, h.b), Mix(h.b^prime3, h.a)}
 }
 
-// Mix folds two words into one, for fingerprints that are kept by addition
-// or exclusive or.
+// Pair is the fingerprint of what is at a place, for fingerprints of a whole
+// that are kept by addition: see Add and Sub.
+func Pair(place uint64, content Key) Key {
+	return Key{Mix(place, content[0]), Mix(content[1]^prime1, place)}
+}
+
+// Add adds another fingerprint, in any order.
+func (k *Key) Add(o Key) {
+	k[0] += o[0]
+	k[1] += o[1]
+}
+
+// Sub takes a fingerprint out that was added.
+func (k *Key) Sub(o Key) {
+	k[0] -= o[0]
+	k[1] -= o[1]
+}
+
+// Mix folds two words into one.
 func Mix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a^prime2, b^prime3)
 	x := hi ^ lo ^ a
