@@ -71,16 +71,17 @@ func (k *Kernel) merges(first *ioend, n int32, next *ioend) bool {
 	return n+next.len <= k.limits.maxTransfer
 }
 
-// refused reports whether the block layer answers EINVAL to an atomic bio
-// (blk_validate_atomic_write_op_size, bio_split_rw).
-func (k *Kernel) refused(e *ioend) bool {
-	return e.atomic != 0 && (e.len > k.limits.unitMax || e.len%k.limits.unitMin != 0 ||
-		k.limits.crossesBoundary(e.disk, e.len))
+// refused reports whether an atomic request of n sectors is answered EINVAL:
+// by the block layer (blk_validate_atomic_write_op_size, bio_split_rw), or,
+// when bios merged past the largest unit, by the driver (nvme_valid_atomic_write).
+func (k *Kernel) refused(first *ioend, n int32) bool {
+	return first.atomic != 0 && (n > k.limits.unitMax || n%k.limits.unitMin != 0 ||
+		k.limits.crossesBoundary(first.disk, n))
 }
 
 // dispatch sends one request of n sectors, the ioends in plug, to the device.
 func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots slotSet) {
-	if k.refused(first) {
+	if k.refused(first, n) {
 		for _, slot := range plug {
 			k.ioends.e[slot].err = int32(workloads.EINVAL)
 			k.ioendDone(slot)

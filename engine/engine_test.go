@@ -89,13 +89,7 @@ func TestRandomSchedules(t *testing.T) {
 					}
 					k := newKernel(t, c)
 					for seed := range uint64(60) {
-						rng := rand.New(rand.NewPCG(seed, 1))
-						out := k.Machine().Run(pick(func(p *crashsim.Point) int {
-							if n := p.Len(); n > 1 && (p.Free() || rng.IntN(6) == 0) {
-								return rng.IntN(n)
-							}
-							return 0
-						}), crashsim.Budget{Faults: 8, Preemptions: 30, Total: 38})
+						out := k.Machine().Run(randomly(rand.New(rand.NewPCG(seed, 1))), wide)
 						require.Equal(t, crashsim.Done, out.Kind, "seed %d: %v %s", seed, out.Kind, out.Detail)
 					}
 				})

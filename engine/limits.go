@@ -30,16 +30,25 @@ func newQueueLimits(c *nvme.Config) queueLimits {
 	}
 	q.hwMax = int32(c.NAWUPF / blk.SectorSize)
 	q.boundary = int32(c.Boundary / blk.SectorSize)
-	if q.boundary != 0 {
-		q.hwMax = min(q.hwMax, q.boundary)
-	}
 	q.unitMin = lba
-	q.unitMax = floorPow2(min(q.hwMax, q.maxTransfer))
-	// A partition that is not aligned loses support.
-	if align := max(q.unitMin, q.boundary); q.partition%align != 0 {
+	q.unitMax = floorPow2(min(q.hwMax, q.maxTransfer, guaranteedBio(lba, q.maxTransfer)))
+	// Limits that contradict each other, and a partition that is not aligned,
+	// are no support.
+	tooLong := q.boundary != 0 && q.hwMax > q.boundary
+	if align := max(q.unitMin, q.boundary); tooLong || q.partition%align != 0 {
 		q.hwMax, q.unitMin, q.unitMax, q.boundary = 0, 0, 0, 0
 	}
 	return q
+}
+
+// guaranteedBio is the length in sectors that fits a bio however its pages
+// lie in memory (blk_queue_max_guaranteed_bio): the first and the last segment
+// may be as short as an LBA. The driver allows a segment per page of the
+// largest transfer and one more.
+func guaranteedBio(lba, maxTransfer int32) int32 {
+	const maxVecs = 256
+	segments := min(maxVecs, maxTransfer/pageSectors+1)
+	return min(segments, 2)*lba + max(0, segments-2)*pageSectors
 }
 
 func floorPow2(v int32) int32 {

@@ -17,14 +17,14 @@ func (k *Kernel) mkfs(dev *nvme.Config) {
 	w := k.workload
 	bs := k.blockSectors
 	size, unit := w.File, k.design.Block
-	var written int64
+	var written int64 // bytes of the blocks that the writes touch
 	for i := range w.Ops {
 		op := &w.Ops[i]
 		if !op.Writes() {
 			continue
 		}
 		size = max(size, op.End())
-		written += op.Length
+		written += (op.End()+k.design.Block-1)/k.design.Block*k.design.Block - op.Offset/k.design.Block*k.design.Block
 		if op.Atomic {
 			unit = max(unit, op.Length)
 		}

@@ -92,7 +92,7 @@ func (c *Count) AddWord(v uint64) {
 	c.Add(&o)
 }
 
-// Sub subtracts o, which must not be larger than c.
+// Sub subtracts o, which must not be larger than c. Neither may be saturated.
 func (c *Count) Sub(o *Count) {
 	var borrow uint64
 	for i := range c.n {
@@ -184,8 +184,8 @@ func (c Count) String() string {
 	return s
 }
 
-// Short prints at most seven characters: exact up to a million, then with an
-// exponent, rounded down.
+// Short prints a number of up to seven digits exactly, and others with an
+// exponent, rounded down; a saturated count has a leading ">".
 func (c Count) Short() string {
 	s := c.String()
 	more := ""

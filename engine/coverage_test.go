@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"untorn/crashsim"
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
+
+// elsewhere are the steps that no schedule of a workload reaches.
+var elsewhere = map[crashsim.Step]string{
+	stepIoendError:   "needs a failed command: writeback asks for an atomic bio only where step 5 saw that it fits",
+	stepRecoverRead:  "a mount",
+	stepRecoverHome:  "a mount",
+	stepRecoverFlush: "a mount",
+}
+
+// coverageConfigs are a few configurations that together reach every step.
+func coverageConfigs() (all []*Config) {
+	mixed := &workloads.Workload{File: 14 * kib, FreeSpace: workloads.Contiguous, Ops: []workloads.Op{
+		write(0, 2, true), fsyncOp, sectors(35, 9, false), write(8, 4, true), fsyncOp, fsyncOp,
+	}}
+	mixed.Ops[2].Task = "other"
+	for _, layout := range layouts {
+		for _, d := range builtDesigns() {
+			w := *mixed
+			w.Layout = layout
+			c := &Config{Design: d, Device: testDevice(), Workload: &w, Interner: blk.NewInterner()}
+			c.Device.NAWUPF, c.Device.AWUN = 16*kib, 16*kib
+			c.Device.FUA = layout != workloads.Hole
+			c.Faults[crashsim.Reclaim], c.Faults[crashsim.ShortCopy], c.Faults[crashsim.LogForce] = true, true, true
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// TestEveryStepIsReached: no label of the step table is dead.
+func TestEveryStepIsReached(t *testing.T) {
+	names := map[string]crashsim.Step{}
+	for s := range stepTable {
+		require.NotEmpty(t, stepTable[s].Num, "label %d", s)
+		require.NotContains(t, names, stepTable[s].Name, "tapes are keyed by the name")
+		names[stepTable[s].Name] = crashsim.Step(s)
+	}
+	var reached [numSteps]bool
+	for _, c := range coverageConfigs() {
+		k := New(c)
+		for seed := range uint64(10) {
+			answer := randomly(rand.New(rand.NewPCG(seed, 5)))
+			out := k.Machine().Run(pick(func(p *crashsim.Point) int {
+				if s, ok := names[p.Site()]; ok && !p.Free() {
+					reached[s] = true
+				}
+				return answer(p)
+			}), wide)
+			require.Equal(t, crashsim.Done, out.Kind, out.Detail)
+		}
+		k.Machine().Close()
+	}
+	for s := range stepTable {
+		why, no := elsewhere[crashsim.Step(s)]
+		require.Equal(t, !no, reached[s], "step %s, %s: %s", stepTable[s].Num, stepTable[s].Name, why)
+	}
+}
+
+// TestMountSteps: a mount that finds something in the log takes all of its
+// steps, one that finds nothing only the first.
+func TestMountSteps(t *testing.T) {
+	for _, dirty := range []bool{true, false} {
+		k := newKernel(t, testConfig())
+		if dirty {
+			k.Machine().Run(defaults, crashsim.Budget{})
+		}
+		image := make([]blk.Handle, k.super.TotalLen)
+		for s := range image {
+			image[s] = k.dev.Content(blk.Sector(s))
+		}
+		r := NewRecovery(*k.dev.Config(), image, k.interner)
+		var steps []string
+		r.Machine().Run(pick(func(p *crashsim.Point) int {
+			steps = append(steps, p.Site())
+			return 0
+		}), crashsim.Budget{})
+		r.Machine().Close()
+		require.NoError(t, r.Err)
+		want := []string{stepTable[stepRecoverRead].Name}
+		if dirty {
+			want = append(want, stepTable[stepRecoverHome].Name, stepTable[stepRecoverFlush].Name)
+		}
+		require.Equal(t, want, steps)
+	}
+}
+
+// TestNoAllocations: once its tables have grown, a kernel runs schedules
+// without memory of their own, whatever they do.
+func TestNoAllocations(t *testing.T) {
+	for i, c := range coverageConfigs() {
+		if i%5 != 0 {
+			continue
+		}
+		k := New(c)
+		source := rand.NewPCG(0, 0)
+		answer := randomly(rand.New(source))
+		run := func() {
+			for seed := range uint64(6) {
+				source.Seed(seed, 6)
+				k.Machine().Run(answer, wide)
+			}
+		}
+		run()
+		require.Zero(t, testing.AllocsPerRun(2, run), "%v, %+v", c.Workload.Layout, c.Design)
+		k.Machine().Close()
+	}
+}
+
+// TestSizeTransaction: the size is logged with the conversion of unwritten
+// blocks and with the remap of a unit, else in a transaction of its own.
+func TestSizeTransaction(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		wb   Writeback
+		op   workloads.Op
+		want []crashsim.Step
+	}{
+		{"overwrite within the size", WritebackPlain, write(0, 1, false), nil},
+		{"mapped block, past the size", WritebackPlain, sectors(12, 4, false), []crashsim.Step{stepSize}},
+		{"new blocks in place", WritebackPlain, write(2, 1, false), []crashsim.Step{stepConvert}},
+		{"plain CoW", WritebackCow, write(2, 1, false), []crashsim.Step{stepRemapIoend, stepSize}},
+		{"plain CoW within the size", WritebackCow, write(0, 1, false), []crashsim.Step{stepRemapIoend}},
+		{"unit", WritebackCow, write(2, 2, true), []crashsim.Step{stepRemap, stepRemapExtent}},
+		{"unit straddling EOF", WritebackCow, write(0, 4, true), []crashsim.Step{stepRemap, stepRemapExtent}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.Workload.File = 6 * kib
+			cfg.Workload.Ops = []workloads.Op{c.op, fsyncOp}
+			if cfg.Design.Writeback = c.wb; c.wb == WritebackPlain {
+				cfg.Design.Track = TrackNone
+			}
+			k := newKernel(t, cfg)
+			var want, got []string
+			for _, s := range c.want {
+				want = append(want, stepTable[s].Name)
+			}
+			k.Machine().Run(pick(func(p *crashsim.Point) int {
+				for s := stepRemap; s <= stepSize; s++ {
+					if p.Site() == stepTable[s].Name {
+						got = append(got, p.Site())
+					}
+				}
+				return 0
+			}), crashsim.Budget{})
+			require.Equal(t, want, got)
+			require.Equal(t, max(12, int(c.op.End()/512)), len(mount(t, k)))
+		})
+	}
+}
