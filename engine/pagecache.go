@@ -31,7 +31,7 @@ type pageCache struct {
 	folios  []folio
 	head    []int32 // page to 1 + first page of the folio it is in
 	content []blk.Handle
-	sum     uint64 // of the content, kept by exclusive or
+	sum     key.Key // of the content
 }
 
 func (c *pageCache) init(k *Kernel) {
@@ -46,11 +46,11 @@ func (c *pageCache) reset() {
 	clear(c.folios)
 	clear(c.head)
 	clear(c.content)
-	c.sum = 0
+	c.sum = key.Key{}
 }
 
 func (c *pageCache) hash(h *key.Hasher) {
-	h.Word(c.sum)
+	h.Key(c.sum)
 	for i := range c.folios {
 		f := &c.folios[i]
 		if f.pages == 0 {
@@ -78,10 +78,15 @@ func (c *pageCache) folio(page int32) *folio {
 	return nil
 }
 
+// held is the fingerprint of what a sector of the cache holds: never of
+// metadata, so that the handle says it all.
+func held(s int32, h blk.Handle) key.Key { return key.Pair(uint64(s), key.Key{uint64(h), uint64(h)}) }
+
 // put sets the content of one sector of the cache.
 func (c *pageCache) put(s int32, h blk.Handle) {
 	if old := c.content[s]; old != h {
-		c.sum ^= key.Mix(uint64(s)+1, uint64(old)) ^ key.Mix(uint64(s)+1, uint64(h))
+		c.sum.Sub(held(s, old))
+		c.sum.Add(held(s, h))
 		c.content[s] = h
 	}
 }
@@ -94,7 +99,7 @@ func (c *pageCache) add(index, n int32) *folio {
 		c.head[p] = index + 1
 	}
 	for s := index * pageSectors; s < (index+n)*pageSectors; s++ {
-		c.sum ^= key.Mix(uint64(s)+1, 0)
+		c.sum.Add(held(s, blk.Zero))
 	}
 	return f
 }
@@ -103,7 +108,7 @@ func (c *pageCache) add(index, n int32) *folio {
 func (c *pageCache) remove(f *folio) {
 	for s := f.index * pageSectors; s < (f.index+f.pages)*pageSectors; s++ {
 		c.put(s, blk.Zero)
-		c.sum ^= key.Mix(uint64(s)+1, 0)
+		c.sum.Sub(held(s, blk.Zero))
 	}
 	for p := f.index; p < f.index+f.pages; p++ {
 		c.head[p] = 0
