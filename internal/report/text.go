@@ -196,18 +196,20 @@ func space(b *bytes.Buffer, r *Report) {
 			}
 		}
 		n = min(max(n, 1), len(kinds))
-		fired(b, r, kinds[:n])
+		fired(b, r, kinds[:n], first)
 		kinds = kinds[n:]
 	}
 }
 
-// fired is the table of space for some kinds of faults.
-func fired(b *bytes.Buffer, r *Report, kinds []string) {
+// fired is the table of space for some kinds of faults; rows that count none
+// of them are left out of all such tables but the first.
+func fired(b *bytes.Buffer, r *Report, kinds []string, all bool) {
 	head := []string{"scenario", "space", "judged"}
 	for _, k := range kinds {
 		head = append(head, strings.ReplaceAll(k, "_", " "))
 	}
 	table(b, 2, head, lines(r, func(res *Result) []string {
+		counts := all
 		c := []string{"whole", short(fmt.Sprint(res.Work.Judged))}
 		if !res.Exhaustive {
 			c[0] = "part"
@@ -217,7 +219,11 @@ func fired(b *bytes.Buffer, r *Report, kinds []string) {
 			if n == "" {
 				n = "-"
 			}
+			counts = counts || n != "-"
 			c = append(c, short(n))
+		}
+		if !counts {
+			return nil
 		}
 		return c
 	}))
@@ -240,7 +246,7 @@ func firedKinds(r *Report) []string {
 }
 
 // behind is table 4: how many versions behind the newest a unit was after a
-// crash, for rows in which it could be more than one.
+// crash, for rows in which it was more than one.
 func behind(b *bytes.Buffer, r *Report) {
 	seen := make(map[string]bool)
 	var bins []string
@@ -253,11 +259,11 @@ func behind(b *bytes.Buffer, r *Report) {
 		}
 	}
 	sort.Strings(bins) // "0" to "6" and "7+"
-	if len(bins) < 2 {
+	if len(bins) < 3 {
 		return
 	}
 	rows := lines(r, func(res *Result) []string {
-		if len(res.VersionsBehind) < 2 {
+		if len(res.VersionsBehind) < 3 {
 			return nil
 		}
 		var c []string
