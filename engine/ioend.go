@@ -110,8 +110,8 @@ func (t *task) submitIoend() {
 }
 
 // nextDone returns the ioend to complete next, or -1: lowest in the file
-// first, as iomap_sort_ioends has them. Those of a unit wait for each other: that is the barrier before the
-// remap, and the first of them stands for all.
+// first, as iomap_sort_ioends has them. Those of a unit wait for each other:
+// that is the barrier before the remap, and the first of them stands for all.
 func (k *Kernel) nextDone() int32 {
 	best := int32(-1)
 	for i := range k.ioends.used.all {
