@@ -18,8 +18,8 @@ torture: build   ## run every embedded scenario and print the table
 	./bin/untorn run
 
 # Three faults everywhere, and three preemptions where that ends within minutes.
-LARGE = append cow-fork ioend-cap merge remap-chain rewrite two-writers
-SMALL = boundary boundary-merge cow-or-atomic eof fsync-durable in-place no-pin partial-writeback pinned \
+LARGE = append cow-fork ioend-cap merge remap-chain rewrite same-unit two-writers
+SMALL = boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned \
 	plain-writeback short-copy split sub-folio
 
 torture-full: build ## the same with raised bounds; takes minutes

@@ -36,7 +36,15 @@ var bannedImports = map[string]string{
 	"math/cmplx":    "floating point",
 	"net":           "the network",
 	"path/filepath": "the environment",
+	"maps":          "iteration in the order of a map",
+	"reflect":       "iteration in the order of a map",
+	"syscall":       "the machine",
+	"unsafe":        "addresses",
 }
+
+// exempt are imports of single files in spite of that: the frame of a task is
+// hashed as the words that it consists of.
+var exempt = map[string]string{"engine/hash.go": "unsafe"}
 
 // machineCalls are the functions of package runtime whose answers depend on
 // the machine; a stack or a coroutine's end do not.
@@ -54,17 +62,21 @@ func bans(pkg string, fset *token.FileSet, files []*ast.File) []string {
 		p := fset.Position(n.Pos())
 		out = append(out, fmt.Sprintf("%s/%s:%d: %s", pkg, filepath.Base(p.Filename), p.Line, fmt.Sprintf(format, args...)))
 	}
-	// Types of other packages are not needed to see that something is a map,
-	// so an import that cannot be loaded is no matter.
+	// Packages are read from source, so that a map of another package's type
+	// is seen to be one.
 	info := &types.Info{Types: make(map[ast.Expr]types.TypeAndValue)}
-	conf := types.Config{Importer: importer.Default(), Error: func(error) {}}
+	conf := types.Config{Importer: importer.ForCompiler(fset, "source", nil), Error: func(error) {}}
 	_, _ = conf.Check(pkg, fset, files, info)
 
 	for _, f := range files {
 		for _, spec := range f.Imports {
 			path := strings.Trim(spec.Path.Value, `"`)
-			if why, banned := bannedImports[path]; banned && !(pkg == pool && slices.Contains(poolMay, path)) {
+			file := pkg + "/" + filepath.Base(fset.Position(spec.Pos()).Filename)
+			if why, banned := bannedImports[path]; banned && !(pkg == pool && slices.Contains(poolMay, path)) && exempt[file] != path {
 				say(spec, "imports %s: %s", path, why)
+			}
+			if spec.Name != nil && spec.Name.Name != "_" {
+				say(spec, "imports %s under another name, which hides what is used of it", path)
 			}
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -87,6 +99,8 @@ func bans(pkg string, fset *token.FileSet, files []*ast.File) []string {
 				case !ok:
 				case id.Name == "math" && !strings.HasPrefix(n.Sel.Name, "MaxInt") && !strings.HasPrefix(n.Sel.Name, "MinInt") && !strings.HasPrefix(n.Sel.Name, "MaxUint"):
 					say(n, "floating point: math.%s", n.Sel.Name)
+				case id.Name == "sync" && n.Sel.Name == "Map":
+					say(n, "iteration in any order: sync.Map")
 				case id.Name == "runtime" && slices.Contains(machineCalls, n.Sel.Name) && pkg != pool:
 					say(n, "asks the machine: runtime.%s", n.Sel.Name)
 				}
@@ -202,22 +216,26 @@ func TestBansFire(t *testing.T) {
 	require.Len(t, files, 1)
 	want := []string{
 		"engine/bad.go:10: imports math/rand: global randomness",
-		"engine/bad.go:12: imports time: the wall clock",
-		"engine/bad.go:16: uses a channel",
-		"engine/bad.go:17: starts a goroutine",
-		"engine/bad.go:18: selects",
-		"engine/bad.go:21: floating point",
-		"engine/bad.go:21: floating point: math.Sqrt",
-		"engine/bad.go:22: asks the machine: runtime.NumCPU",
-		"engine/bad.go:23: ranges over a map where order can show",
-		"engine/bad.go:26: ranges over a map where order can show",
+		"engine/bad.go:13: imports sync under another name, which hides what is used of it",
+		"engine/bad.go:14: imports time: the wall clock",
+		"engine/bad.go:18: uses a channel",
+		"engine/bad.go:19: starts a goroutine",
+		"engine/bad.go:20: selects",
+		"engine/bad.go:23: floating point",
+		"engine/bad.go:23: floating point: math.Sqrt",
+		"engine/bad.go:24: asks the machine: runtime.NumCPU",
+		"engine/bad.go:25: ranges over a map where order can show",
+		"engine/bad.go:28: ranges over a map where order can show",
+		"engine/bad.go:36: ranges over a map where order can show",
 	}
 	assert.Equal(t, want, bans("engine", fset, files))
 	assert.Equal(t, []string{
 		"crashsim/explore/bad.go:10: imports math/rand: global randomness",
-		"crashsim/explore/bad.go:21: floating point",
-		"crashsim/explore/bad.go:21: floating point: math.Sqrt",
-		"crashsim/explore/bad.go:23: ranges over a map where order can show",
-		"crashsim/explore/bad.go:26: ranges over a map where order can show",
+		"crashsim/explore/bad.go:13: imports sync under another name, which hides what is used of it",
+		"crashsim/explore/bad.go:23: floating point",
+		"crashsim/explore/bad.go:23: floating point: math.Sqrt",
+		"crashsim/explore/bad.go:25: ranges over a map where order can show",
+		"crashsim/explore/bad.go:28: ranges over a map where order can show",
+		"crashsim/explore/bad.go:36: ranges over a map where order can show",
 	}, bans(pool, fset, files), "the worker pool may use goroutines and the clock, and nothing more")
 }

@@ -39,8 +39,8 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 			return &NotBuiltError{at + ".append: true"}
 		case op.Dsync:
 			return &NotBuiltError{at + ".dsync: true"}
-		case op.FD < 0 || op.FD >= maxFDs:
-			return fmt.Errorf("%s.fd: %d; allowed: 0 to %d", at, op.FD, maxFDs-1)
+		case op.FD < 0 || op.FD >= MaxFDs:
+			return fmt.Errorf("%s.fd: %d; allowed: 0 to %d", at, op.FD, MaxFDs-1)
 		case op.Writes() && op.Length > MaxWrite:
 			return fmt.Errorf("%s.length: %d bytes; allowed: at most %d", at, op.Length, MaxWrite)
 		case op.End() > MaxFile:

@@ -13,7 +13,6 @@ import (
 
 // elsewhere are the steps that no schedule of a workload reaches.
 var elsewhere = map[crashsim.Step]string{
-	stepIoendError:   "needs a failed command: writeback asks for an atomic bio only where step 5 saw that it fits",
 	stepRecoverRead:  "a mount",
 	stepRecoverHome:  "a mount",
 	stepRecoverFlush: "a mount",
@@ -36,7 +35,28 @@ func coverageConfigs() (all []*Config) {
 			all = append(all, c)
 		}
 	}
-	return all
+	return append(all, mergeConfig())
+}
+
+// mergeConfig is three units in place that merge past the largest unit, so
+// that the driver refuses the command.
+func mergeConfig() *Config {
+	c := testConfig()
+	c.Design.Writeback = WritebackAtomic
+	c.Device.NAWUPF, c.Device.AWUN = 24*kib, 24*kib
+	c.Workload = &workloads.Workload{File: 24 * kib, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous,
+		Ops: []workloads.Op{write(0, 2, true), write(2, 2, true), write(4, 2, true), fsyncOp, fsyncOp, fsyncOp}}
+	c.Workload.Ops[5].FD = 1
+	return c
+}
+
+// TestErrorsAreReported: an fsync tells of a failed writeback, each
+// descriptor once.
+func TestErrorsAreReported(t *testing.T) {
+	got, out := results(newKernel(t, mergeConfig()), defaults, crashsim.Budget{})
+	require.Equal(t, crashsim.Done, out.Kind, out.Detail)
+	eio := workloads.Fail(workloads.EIO)
+	require.Equal(t, map[int32]workloads.Result{1: 8 * kib, 2: 8 * kib, 3: 8 * kib, 4: eio, 5: 0, 6: eio}, got)
 }
 
 // TestEveryStepIsReached: no label of the step table is dead.

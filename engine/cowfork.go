@@ -196,3 +196,19 @@ func (k *Kernel) unreserve(from, to int32) {
 		}
 	}
 }
+
+// unreserveClean drops what a failed write reserved for blocks that it did not
+// dirty (iomap_write_delalloc_release).
+func (k *Kernel) unreserveClean(op *workloads.Op) {
+	for b := int32(op.Offset / k.design.Block); int64(b)*k.design.Block < op.End(); b++ {
+		fo := k.cache.folio(b * k.blockSectors / pageSectors)
+		if fo != nil && fo.dirtyBlocks&k.blockBits(fo, b, b+1) != 0 {
+			continue
+		}
+		for _, fork := range [][]forkEntry{k.inode.data, k.inode.cow} {
+			if fork[b] == delalloc {
+				fork[b] = hole
+			}
+		}
+	}
+}

@@ -60,7 +60,7 @@ func inodeMutations() []mutation {
 		{"inode.cow staged", func(k *Kernel) { k.inode.cow[3] = mapped(0, false) }},
 		{"inode.wbErrors", func(k *Kernel) { k.inode.wbErrors++ }},
 		{"inode.seen", func(k *Kernel) { k.inode.seen[0]++ }},
-		{"inode.seen of another descriptor", func(k *Kernel) { k.inode.seen[maxFDs-1]++ }},
+		{"inode.seen of another descriptor", func(k *Kernel) { k.inode.seen[MaxFDs-1]++ }},
 	}
 }
 

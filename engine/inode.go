@@ -47,8 +47,8 @@ func forEachExtent(fork []forkEntry, fn func(ondisk.Extent)) {
 	}
 }
 
-// maxFDs is the number of descriptors of the file.
-const maxFDs = 8
+// MaxFDs is the number of descriptors of the file.
+const MaxFDs = 8
 
 // inode is the in-core inode: sizes in sectors, and one entry per file block
 // in each fork.
@@ -63,7 +63,7 @@ type inode struct {
 	data, cow []forkEntry
 
 	wbErrors int32         // writeback errors so far
-	seen     [maxFDs]int32 // of those, how many each descriptor was told of
+	seen     [MaxFDs]int32 // of those, how many each descriptor was told of
 }
 
 func (ino *inode) reset(k *Kernel) {

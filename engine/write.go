@@ -27,6 +27,9 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 		}
 	}
 	f.err = int32(t.writeIter(op))
+	if f.err != 0 {
+		k.unreserveClean(op)
+	}
 	t.closeUnit()
 	t.Step(stepUnlockInode)
 	t.unpinUserPages()

@@ -141,3 +141,6 @@ func (r *Row) NamedFaults() []string {
 	}
 	return out
 }
+
+// Check refuses a row whose sizes are beyond what the engine can run.
+func (r *Row) Check() error { return engine.CheckWorkload(&r.Design, &r.Device, &r.Workload) }

@@ -5,6 +5,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"untorn/engine"
 	"untorn/workloads"
 )
 
@@ -110,7 +111,7 @@ func (d *decoder) op(n *yaml.Node) (op, bool) {
 		case "append":
 			o.op.Append = d.value(flag, v).n == 1
 		case "fd":
-			o.op.FD = int(d.value(&field{section: "workload.ops", name: key, kind: countKind, max: 15}, v).n)
+			o.op.FD = int(d.value(&field{section: "workload.ops", name: key, kind: countKind, max: engine.MaxFDs - 1}, v).n)
 		}
 	})
 	switch {

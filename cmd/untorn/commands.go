@@ -27,8 +27,10 @@ func replayCommand(s *streams) *cobra.Command {
 		Short: "Run the schedule of a run directory again",
 		Long: `Replay runs the schedule that a run left in DIR again and prints its trace: each
 numbered step, each fault (!) and each switch (>), with the versions of the
-unit's sectors after it. The last line is the verdict. The exit code is 0 when
-that is the verdict on record.`,
+units' sectors before it, in the page cache and where the extent map in memory
+says they are on the disk. 8x1 is eight sectors of operation 1, 0 the content
+before the run, z zeros, - nothing. The last line is the verdict. The exit code
+is 0 when that is the verdict on record.`,
 		Example: "  untorn replay runs/no-pin/single",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -180,6 +182,10 @@ func checkCommand(s *streams) *cobra.Command {
 						state = "skipped: " + r.Skip
 					case r.NotBuilt != nil:
 						state, built = r.NotBuilt.Error(), false
+					default:
+						if err := r.Check(); err != nil {
+							return usage(fmt.Errorf("%s: %w", name, err))
+						}
 					}
 					fmt.Fprintf(s.out, "%s: %s\n", strings.TrimSpace(sc.Name+" "+r.Label), state)
 				}

@@ -62,7 +62,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run bad.yaml", "bad.yaml:2: workload.ops: an empty list"},
 		{"run nonsense.yaml", "nonsense.yaml:7: design2: unknown field"},
 		{"run small.yaml small.yaml", "both named small"},
-		{"run small.yaml --row nawupf=1KiB", `--row "nawupf=1KiB": no such row; allowed: fields of "nawupf=512", "nawupf=4KiB"`},
+		{"run small.yaml --row nawupf=1KiB", `--row "nawupf=1KiB": no such row; allowed: nawupf=512, nawupf=4KiB`},
 		{"run small.yaml --set block=3", "--set: design.block"},
 		{"replay", "accepts 1 arg"},
 		{"replay nowhere", "no such file"},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,10 +132,14 @@ func pickRows(names, sets, picks []string) ([]scenarios.Row, error) {
 		return rows, nil
 	}
 	var out []scenarios.Row
-	var labels []string
+	var terms []string
 	used := make([]bool, len(picks))
 	for _, r := range rows {
-		labels = append(labels, fmt.Sprintf("%q", r.Label))
+		for _, term := range strings.Fields(r.Label) {
+			if !slices.Contains(terms, term) {
+				terms = append(terms, term)
+			}
+		}
 		picked := false
 		for i, pick := range picks {
 			if matches(r.Label, pick) {
@@ -147,7 +152,10 @@ func pickRows(names, sets, picks []string) ([]scenarios.Row, error) {
 	}
 	for i, pick := range picks {
 		if !used[i] {
-			return nil, fmt.Errorf("--row %q: no such row; allowed: fields of %s", pick, strings.Join(labels, ", "))
+			if len(terms) == 0 {
+				return nil, fmt.Errorf("--row %q: these scenarios have one row each; allowed: no --row", pick)
+			}
+			return nil, fmt.Errorf("--row %q: no such row; allowed: %s", pick, strings.Join(terms, ", "))
 		}
 	}
 	return out, nil

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand"
+	"net/url"
 	"runtime"
+	stdsync "sync"
 	"time"
 )
 
@@ -27,6 +29,14 @@ func bad(m map[int]int, named byName) any {
 		fmt.Println(k, v, half)
 	}
 	return sum
+}
+
+// imported ranges over a map of another package's type.
+func imported(v url.Values) (last string) {
+	for k := range v {
+		last = k
+	}
+	return last + fmt.Sprint(new(stdsync.Mutex))
 }
 
 type byName map[string]int
