@@ -26,6 +26,20 @@ type streams struct {
 	out, err io.Writer
 }
 
+// output remembers that a write failed, so that no command has to look.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 // exitError carries the exit code of a command that failed; one without a
 // cause has said all it had to say.
 type exitError struct {
@@ -45,9 +59,13 @@ func untorn(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	root := newRoot(&streams{stdin, stdout, stderr})
+	out := &output{Writer: stdout}
+	root := newRoot(&streams{stdin, out, stderr})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if out.err != nil {
+		err = &exitError{run.ExitEnvironment, out.err}
+	}
 	if err == nil {
 		return run.ExitOK
 	}
@@ -81,6 +99,7 @@ partial; 2 usage or a bad scenario; 3 the environment failed; 4 not built yet.`,
   untorn run cow-fork my.yaml     # one of them, and a file
   untorn replay runs/no-pin/single
   untorn scenario show --full cow-fork`,
+		Version:       run.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

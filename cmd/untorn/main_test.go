@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,6 +132,20 @@ func TestRunFile(t *testing.T) {
 	assert.Equal(t, run.ExitEnvironment, code)
 	assert.Equal(t, 1, strings.Count(errs, "\n"), errs)
 }
+
+// TestFullDisk: output that cannot be written is a failure of the environment.
+func TestFullDisk(t *testing.T) {
+	for _, args := range []string{"version", "--version", "scenario list", "scenario show cow-fork", "scenario help", "completion bash"} {
+		var errs bytes.Buffer
+		code := untorn(strings.Fields(args), strings.NewReader(""), full{}, &errs)
+		assert.Equal(t, run.ExitEnvironment, code, args)
+		assert.Contains(t, errs.String(), "no space", args)
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
 func TestScenarioCommands(t *testing.T) {
 	t.Chdir(t.TempDir())
