@@ -112,7 +112,7 @@ func (u *unitTable) release(slot int32) {
 }
 
 // tagUnit is step 14: the range has dirty data that must go out as a whole.
-func (t *task) tagUnit(op *workloads.Op) {
+func (t *task) tagUnit() {
 	if t.f.opened != 0 {
 		t.k.units.u[t.f.opened-1].tagged = 1
 	}

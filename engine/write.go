@@ -84,7 +84,7 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 			}
 			f.retry = 0
 			t.Step(stepTag)
-			t.tagUnit(op)
+			t.tagUnit()
 
 			t.Step(stepUnlockFolio)
 			f.pos += f.copied
