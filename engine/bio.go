@@ -45,7 +45,7 @@ func (t *task) flushPlug() {
 		j := i + 1
 		for ; j < f.plugged; j++ {
 			next := &k.ioends.e[f.plug[j]]
-			if !k.merges(first, n, next) {
+			if !k.rules.merges(first, n, next) {
 				break
 			}
 			n += next.len
@@ -60,7 +60,7 @@ func (t *task) flushPlug() {
 
 // merges reports whether a bio joins a request of n sectors that first begins
 // (blk_attempt_bio_merge, rq_straddles_atomic_write_boundary).
-func (k *Kernel) merges(first *ioend, n int32, next *ioend) bool {
+func (k sound) merges(first *ioend, n int32, next *ioend) bool {
 	if first.disk+n != next.disk || first.atomic != next.atomic {
 		return false
 	}
@@ -74,14 +74,14 @@ func (k *Kernel) merges(first *ioend, n int32, next *ioend) bool {
 // refused reports whether an atomic request of n sectors is answered EINVAL:
 // by the block layer (blk_validate_atomic_write_op_size, bio_split_rw), or,
 // when bios merged past the largest unit, by the driver (nvme_valid_atomic_write).
-func (k *Kernel) refused(first *ioend, n int32) bool {
+func (k sound) refused(first *ioend, n int32) bool {
 	return first.atomic != 0 && (n > k.limits.unitMax || n%k.limits.unitMin != 0 ||
 		k.limits.crossesBoundary(first.disk, n))
 }
 
 // dispatch sends one request of n sectors, the ioends in plug, to the device.
 func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots slotSet) {
-	if k.refused(first, n) {
+	if k.rules.refused(first, n) {
 		for _, slot := range plug {
 			k.ioends.e[slot].err = int32(workloads.EINVAL)
 			k.ioendDone(slot)

@@ -169,12 +169,6 @@ type NonsenseError struct{ Reason string }
 
 func (e *NonsenseError) Error() string { return e.Reason }
 
-// Mutants lists the planted defects that can be turned on, by name.
-func Mutants() []string { return []string{MutantFsyncNoFlush} }
-
-// MutantFsyncNoFlush makes fsync return without flushing the device.
-const MutantFsyncNoFlush = "fsync-no-flush"
-
 // Check refuses a design that makes no sense, with a *NonsenseError, or that
 // is not built yet, with a *NotBuiltError. Nonsense is said first.
 func (d *Design) Check() error {

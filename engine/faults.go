@@ -25,12 +25,12 @@ func (k *Kernel) Faults(buf []crashsim.Fault, mt *crashsim.Task, s crashsim.Step
 	if k.faults[crashsim.LogForce] && k.logWork == 0 && len(k.log.items) > int(k.log.writing) {
 		buf = append(buf, crashsim.Fault{Kind: crashsim.LogForce})
 	}
-	if k.faults[crashsim.ShortCopy] && s == stepCopy && t.f.pinned == 0 && t.f.copied == 0 {
-		for n := int32(1); n < t.resident(t.f.chunk); n++ {
+	if k.faults[crashsim.ShortCopy] && s == stepCopy && !k.copier.held(t) && t.f.copied == 0 {
+		for n := int32(1); n < k.copier.resident(t, t.f.chunk); n++ {
 			buf = append(buf, crashsim.Fault{Kind: crashsim.ShortCopy, A: int32(t.ID()), B: n})
 		}
 	}
-	if k.faults[crashsim.PageGone] && t.f.pinned == 0 {
+	if k.faults[crashsim.PageGone] && !k.copier.held(t) {
 		buf = t.goingPages(buf, s)
 	}
 	return buf
@@ -40,7 +40,7 @@ func (k *Kernel) Faults(buf []crashsim.Fault, mt *crashsim.Task, s crashsim.Step
 // copy.
 func (t *task) vanishing(buf []crashsim.Fault, s crashsim.Step) []crashsim.Fault {
 	f := &t.f
-	if s != stepCopy || f.pinned != 0 {
+	if s != stepCopy || t.k.copier.held(t) {
 		return buf
 	}
 	for p := t.userPage(f.pos); p <= t.userPage(f.pos+f.chunk-1); p++ {
@@ -71,7 +71,7 @@ func (k *Kernel) reclaims(buf []crashsim.Fault) []crashsim.Fault {
 // leads reports whether no dirty folio before fo would be written together
 // with it.
 func (k *Kernel) leads(fo *folio) bool {
-	from, _ := k.widen(fo.index, fo.end())
+	from, _ := k.rules.widen(fo.index, fo.end())
 	first := true
 	k.eachFolio(from, fo.index, func(other *folio) bool {
 		first = !other.dirty

@@ -8,10 +8,11 @@ import "untorn/workloads"
 func (t *task) fsync() workloads.Result {
 	k := t.k
 	t.Step(stepWritebackSync)
-	t.writepages(0, k.filePages, true)
-	t.waitWriteback()
+	from, to := k.pagesOf(t.f.file)
+	t.writepages(from, to, true)
+	t.waitWriteback(from, to)
 	t.Step(stepFsync)
-	if !t.logForce() && t.flushes() {
+	if !t.logForce() && k.rules.flushesOnFsync() {
 		// The log had nothing to write, so nothing has flushed the device.
 		t.Step(stepDeviceFlush)
 		t.submitFlush()
@@ -24,7 +25,7 @@ func (t *task) fsync() workloads.Result {
 // reportErrors tells a descriptor of writeback errors, each once
 // (file_check_and_advance_wb_err).
 func (t *task) reportErrors() workloads.Result {
-	ino := &t.k.inode
+	ino := t.ino()
 	seen := &ino.seen[t.op().FD]
 	if *seen == ino.wbErrors {
 		return 0
@@ -33,10 +34,11 @@ func (t *task) reportErrors() workloads.Result {
 	return workloads.Fail(workloads.EIO)
 }
 
-// waitWriteback waits for every folio under writeback (filemap_fdatawait_range).
-func (t *task) waitWriteback() {
+// waitWriteback waits for the folios of a range of pages that are under
+// writeback (filemap_fdatawait_range).
+func (t *task) waitWriteback(from, to int32) {
 	k := t.k
-	for p := int32(0); p < k.filePages; p++ {
+	for p := from; p < to; p++ {
 		if fo := k.cache.folio(p); fo != nil && fo.writeback > 0 {
 			t.block(waitWriteback, p)
 		}

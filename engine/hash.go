@@ -25,8 +25,12 @@ func (k *Kernel) Hash(h *key.Hasher) {
 	for _, t := range k.tasks {
 		t.f.hash(h)
 	}
-	k.inode.hash(h)
+	for i := range k.inodes[:k.numFiles] {
+		k.inodes[i].hash(h)
+	}
+	k.forks.hash(h)
 	k.cache.hash(h)
+	k.tracker.hash(h)
 	k.units.hash(h)
 	k.alloc.hash(h)
 	k.log.hash(h)

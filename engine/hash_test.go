@@ -23,10 +23,10 @@ func keyOf(k *Kernel) key.Key {
 func inTheMiddle(k *Kernel) {
 	k.Reset()
 	k.cache.add(2, 1)
-	k.cache.folios[2] = folio{2, 1, 0, true, true, 1, 1, 1}
+	k.cache.folios[2] = folio{2, 1, 0, true, true, 1, 1, 1, 1}
 	k.cache.put(2*pageSectors, blk.Data(1, 0))
 	slot := k.units.used.take()
-	k.units.u[slot] = unit{0, 4, 1, 1, 0, placeCow, 1, 0}
+	k.units.u[slot] = unit{span{0, 4}, 0, placeCow, 1, 0}
 	slot = k.ioends.used.take()
 	k.ioends.e[slot] = ioend{ioendSubmitted, 16, 320, 8, 1, placeCow, 0, 0, 24, 1, 0}
 	slot = k.reqs.used.take()
@@ -37,8 +37,10 @@ func inTheMiddle(k *Kernel) {
 		ondisk.Item{Kind: ondisk.Size, ID: 0, Ext: ondisk.Extent{}, Bytes: 16 * kib})
 	k.log = journal{k.log.items, 1, 2, 5, 7, k.log.payload, k.log.sector}
 	k.started = flusherWork{1, 1}
-	i := &k.inode
-	k.inode = inode{128, 128, 1, 0, i.data, i.cow, 1, i.seen}
+	k.inodes[0] = inode{0, 128, 128, 1, 0, 1, k.inodes[0].seen}
+	tr := k.tracker.(*cowForkTracker)
+	slot = tr.used.take()
+	tr.s[slot] = trackedSpan{span{0, 4}, 1, 1}
 }
 
 // mutation changes one field.
@@ -49,18 +51,18 @@ type mutation struct {
 
 func inodeMutations() []mutation {
 	return []mutation{
-		{"inode.size", func(k *Kernel) { k.inode.size++ }},
-		{"inode.diskSize", func(k *Kernel) { k.inode.diskSize++ }},
-		{"inode.lockedBy", func(k *Kernel) { k.inode.lockedBy++ }},
-		{"inode.mapLockedBy", func(k *Kernel) { k.inode.mapLockedBy++ }},
-		{"inode.data", func(k *Kernel) { k.inode.data[3]++ }},
-		{"inode.data elsewhere", func(k *Kernel) { k.inode.data[4]++ }},
-		{"inode.data unwritten", func(k *Kernel) { k.inode.data[3] |= unwrittenBit }},
-		{"inode.cow", func(k *Kernel) { k.inode.cow[3] = delalloc }},
-		{"inode.cow staged", func(k *Kernel) { k.inode.cow[3] = mapped(0, false) }},
-		{"inode.wbErrors", func(k *Kernel) { k.inode.wbErrors++ }},
-		{"inode.seen", func(k *Kernel) { k.inode.seen[0]++ }},
-		{"inode.seen of another descriptor", func(k *Kernel) { k.inode.seen[MaxFDs-1]++ }},
+		{"inode.size", func(k *Kernel) { k.inodes[0].size++ }},
+		{"inode.diskSize", func(k *Kernel) { k.inodes[0].diskSize++ }},
+		{"inode.lockedBy", func(k *Kernel) { k.inodes[0].lockedBy++ }},
+		{"inode.mapLockedBy", func(k *Kernel) { k.inodes[0].mapLockedBy++ }},
+		{"inode.data", func(k *Kernel) { k.forks.data[3]++ }},
+		{"inode.data elsewhere", func(k *Kernel) { k.forks.data[4]++ }},
+		{"inode.data unwritten", func(k *Kernel) { k.forks.data[3] |= unwrittenBit }},
+		{"inode.cow", func(k *Kernel) { k.forks.cow[3] = delalloc }},
+		{"inode.cow staged", func(k *Kernel) { k.forks.cow[3] = mapped(0, false) }},
+		{"inode.wbErrors", func(k *Kernel) { k.inodes[0].wbErrors++ }},
+		{"inode.seen", func(k *Kernel) { k.inodes[0].seen[0]++ }},
+		{"inode.seen of another descriptor", func(k *Kernel) { k.inodes[0].seen[MaxFDs-1]++ }},
 	}
 }
 
@@ -72,6 +74,7 @@ func cacheMutations() []mutation {
 		{"folio.lockedBy", func(k *Kernel) { k.cache.folios[2].lockedBy++ }},
 		{"folio.dirty", func(k *Kernel) { k.cache.folios[2].dirty = false }},
 		{"folio.mark", func(k *Kernel) { k.cache.folios[2].mark = false }},
+		{"folio.refs", func(k *Kernel) { k.cache.folios[2].refs++ }},
 		{"folio.writeback", func(k *Kernel) { k.cache.folios[2].writeback++ }},
 		{"folio.dirtyBlocks", func(k *Kernel) { k.cache.folios[2].dirtyBlocks = 0 }},
 		{"folio.uptodateBlocks", func(k *Kernel) { k.cache.folios[2].uptodateBlocks = 0 }},
@@ -87,12 +90,15 @@ func unitMutations() []mutation {
 	return []mutation{
 		{"unit.from", func(k *Kernel) { k.units.u[0].from++ }},
 		{"unit.to", func(k *Kernel) { k.units.u[0].to++ }},
-		{"unit.open", func(k *Kernel) { k.units.u[0].open++ }},
-		{"unit.tagged", func(k *Kernel) { k.units.u[0].tagged = 0 }},
 		{"unit.picked", func(k *Kernel) { k.units.u[0].picked = 1 }},
 		{"unit.place", func(k *Kernel) { k.units.u[0].place = placeInPlace }},
 		{"unit.ioends", func(k *Kernel) { k.units.u[0].ioends++ }},
 		{"unit.failed", func(k *Kernel) { k.units.u[0].failed = 1 }},
+		{"tracked.from", func(k *Kernel) { k.tracker.(*cowForkTracker).s[0].from++ }},
+		{"tracked.to", func(k *Kernel) { k.tracker.(*cowForkTracker).s[0].to++ }},
+		{"tracked.opened", func(k *Kernel) { k.tracker.(*cowForkTracker).s[0].opened++ }},
+		{"tracked.tagged", func(k *Kernel) { k.tracker.(*cowForkTracker).s[0].tagged = 0 }},
+		{"another tracked range", func(k *Kernel) { k.tracker.(*cowForkTracker).used.take() }},
 		{"another unit", func(k *Kernel) { k.units.used.take() }},
 	}
 }

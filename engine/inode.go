@@ -47,12 +47,18 @@ func forEachExtent(fork []forkEntry, fn func(ondisk.Extent)) {
 	}
 }
 
-// MaxFDs is the number of descriptors of the file.
+// MaxFDs is the number of descriptors of a file.
 const MaxFDs = 8
 
-// inode is the in-core inode: sizes in sectors, and one entry per file block
-// in each fork.
+// maxFiles is the number of files of a workload.
+const maxFiles = 2
+
+// inode is the in-core inode of one file. The files share one space of
+// sectors, pages and blocks, one after the other, so that the page cache and
+// the forks need no number of the file. Sizes are sectors of that space: where
+// the file ends.
 type inode struct {
+	base     int32 // first sector of the file
 	size     int32 // in-core size, what readers see
 	diskSize int32 // size that transactions have logged
 	lockedBy int32 // 1 + task that holds the inode lock, for writers
@@ -60,22 +66,26 @@ type inode struct {
 	// several steps: a transaction chain does.
 	mapLockedBy int32
 
-	data, cow []forkEntry
-
 	wbErrors int32         // writeback errors so far
 	seen     [MaxFDs]int32 // of those, how many each descriptor was told of
 }
 
-func (ino *inode) reset(k *Kernel) {
-	if ino.data == nil {
-		ino.data = make([]forkEntry, len(k.mkfsFork))
-		ino.cow = make([]forkEntry, len(k.mkfsFork))
+// forks are the extent maps of all files: one entry per file block.
+type forks struct{ data, cow []forkEntry }
+
+func (x *forks) reset(k *Kernel) {
+	if x.data == nil {
+		x.data = make([]forkEntry, len(k.mkfsFork))
+		x.cow = make([]forkEntry, len(k.mkfsFork))
 	}
-	data, cow := ino.data, ino.cow
-	size := int32(k.workload.File / sectorBytes)
-	*ino = inode{size: size, diskSize: size, data: data, cow: cow}
-	copy(data, k.mkfsFork)
-	clear(cow)
+	copy(x.data, k.mkfsFork)
+	clear(x.cow)
+}
+
+func (x *forks) hash(h *key.Hasher) {
+	for i := range x.data {
+		h.Word(uint64(uint32(x.data[i])) | uint64(uint32(x.cow[i]))<<32)
+	}
 }
 
 func (ino *inode) hash(h *key.Hasher) {
@@ -84,27 +94,51 @@ func (ino *inode) hash(h *key.Hasher) {
 	for _, n := range ino.seen {
 		h.Word(uint64(n))
 	}
-	for i := range ino.data {
-		h.Word(uint64(uint32(ino.data[i])) | uint64(uint32(ino.cow[i]))<<32)
-	}
 }
+
+// file returns the number of the file that a sector belongs to.
+func (k *Kernel) file(sector int32) int32 {
+	for i := k.numFiles - 1; i > 0; i-- {
+		if sector >= k.inodes[i].base {
+			return i
+		}
+	}
+	return 0
+}
+
+// inodeAt returns the inode of the file that a sector belongs to.
+func (k *Kernel) inodeAt(sector int32) *inode { return &k.inodes[k.file(sector)] }
+
+// inodeOf returns the inode of the file that a block belongs to.
+func (k *Kernel) inodeOf(block int32) *inode { return k.inodeAt(block * k.blockSectors) }
+
+// ino returns the inode that the task's operation is on.
+func (t *task) ino() *inode { return &t.k.inodes[t.f.file] }
 
 // lockInode takes the inode lock (xfs_ilock, XFS_IOLOCK_EXCL).
 func (t *task) lockInode() {
-	t.block(waitInodeLock, 0)
-	t.k.inode.lockedBy = int32(t.ID()) + 1
+	t.block(waitInodeLock, t.f.file)
+	t.ino().lockedBy = int32(t.ID()) + 1
 }
 
-func (t *task) unlockInode() { t.k.inode.lockedBy = 0 }
-
-// lockMap takes the lock of the extent maps (XFS_ILOCK_EXCL). Code that needs
-// it within one step only waits for it to be free.
-func (t *task) lockMap() {
-	t.block(waitInodeMap, 0)
-	t.k.inode.mapLockedBy = int32(t.ID()) + 1
+func (t *task) unlockInode() {
+	if ino := t.ino(); ino.lockedBy == int32(t.ID())+1 {
+		ino.lockedBy = 0
+	}
 }
 
-func (t *task) unlockMap() { t.k.inode.mapLockedBy = 0 }
+// waitMap waits until no transaction chain holds the lock of the extent maps
+// of the file that a block belongs to. Code that needs the lock within one
+// step takes it no further.
+func (t *task) waitMap(block int32) { t.block(waitInodeMap, t.k.file(block*t.k.blockSectors)) }
+
+// lockMap takes the lock of the extent maps (XFS_ILOCK_EXCL).
+func (t *task) lockMap(block int32) {
+	t.waitMap(block)
+	t.k.inodeOf(block).mapLockedBy = int32(t.ID()) + 1
+}
+
+func (t *task) unlockMap(block int32) { t.k.inodeOf(block).mapLockedBy = 0 }
 
 // forksChanged makes every mapping that a writer holds stale, as the sequence
 // numbers of the forks do.
@@ -114,4 +148,18 @@ func (k *Kernel) forksChanged() {
 			t.f.mapStale = 1
 		}
 	}
+}
+
+func (k *Kernel) resetInodes() {
+	size := int32(k.workload.File / sectorBytes)
+	k.inodes[0] = inode{size: size, diskSize: size}
+}
+
+// pagesOf returns the pages [from, to) that a file may have.
+func (k *Kernel) pagesOf(file int32) (from, to int32) {
+	from = k.inodes[file].base / pageSectors
+	if file+1 < k.numFiles {
+		return from, k.inodes[file+1].base / pageSectors
+	}
+	return from, k.filePages
 }

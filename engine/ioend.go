@@ -77,7 +77,7 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 		if e.file+e.len == file && e.disk+e.len == at && e.unit == slot+1 && e.place == place && e.unwritten == unw &&
 			e.len+k.blockSectors <= k.limits.maxTransfer {
 			e.len += k.blockSectors
-			e.eof = min(e.file+e.len, k.inode.size)
+			e.eof = min(e.file+e.len, k.inodeAt(file).size)
 			return
 		}
 		t.Step(stepSubmitFull)
@@ -85,7 +85,7 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 	}
 	i := k.ioends.used.take()
 	k.ioends.e[i] = ioend{state: ioendBuilding, file: file, disk: at, len: k.blockSectors, unit: slot + 1, place: place,
-		unwritten: unw, atomic: atomic, eof: min(file+k.blockSectors, k.inode.size)}
+		unwritten: unw, atomic: atomic, eof: min(file+k.blockSectors, k.inodeAt(file).size)}
 	f.building = i + 1
 	if slot >= 0 {
 		k.units.u[slot].ioends++
@@ -116,7 +116,7 @@ func (k *Kernel) nextDone() int32 {
 	best := int32(-1)
 	for i := range k.ioends.used.all {
 		e := &k.ioends.e[i]
-		if e.state != ioendDone || e.unit != 0 && !k.unitDone(e.unit-1) {
+		if e.state != ioendDone || e.unit != 0 && !k.rules.complete(e.unit-1) {
 			continue
 		}
 		if best < 0 || e.file < k.ioends.e[best].file {
@@ -126,8 +126,8 @@ func (k *Kernel) nextDone() int32 {
 	return best
 }
 
-// unitDone reports whether every ioend of a unit completed and no more come.
-func (k *Kernel) unitDone(slot int32) bool {
+// complete reports whether every ioend of a unit completed and no more come.
+func (k sound) complete(slot int32) bool {
 	x := &k.units.u[slot]
 	if x.picked != 0 {
 		return false
@@ -164,10 +164,12 @@ func (t *task) endUnit(slot int32) {
 	switch {
 	case x.failed != 0:
 		t.Step(stepIoendError)
-		k.inode.wbErrors++
-		k.cancelCow(x.from, x.to)
+		k.mappingError(x.from)
+		if x.place == placeCow {
+			k.cancelCow(x.from, x.to)
+		}
 	case x.place == placeCow:
-		t.remapUnit(slot)
+		k.rules.remap(t, slot)
 	}
 	t.Step(stepEndWriteback)
 	for i := range k.ioends.used.all {
@@ -179,21 +181,29 @@ func (t *task) endUnit(slot int32) {
 	k.units.release(slot)
 }
 
-// remapUnit is step 34 for a unit: every extent in one chain of transactions.
+// mappingError notes that data of a file did not reach the disk
+// (mapping_set_error).
+func (k *Kernel) mappingError(block int32) {
+	if k.rules.reportsErrors() {
+		k.inodeOf(block).wbErrors++
+	}
+}
+
+// remap is step 34 for a unit: every extent in one chain of transactions.
 // The first holds the intents for all of them, and the size, so that a crash
 // finds all or nothing; each that follows finishes one extent.
-func (t *task) remapUnit(slot int32) {
-	k, f := t.k, &t.f
+func (k sound) remap(t *task, slot int32) {
+	f := &t.f
 	x := &k.units.u[slot]
 	t.Step(stepRemap)
-	t.lockMap()
+	t.lockMap(x.from)
 	end := int32(0)
 	for e := k.unitIoend(slot, x.from); e != nil; e = k.unitIoend(slot, (e.file+e.len)/k.blockSectors) {
 		k.logIntent(intentID(slot, e), e)
 		end = e.eof
 	}
-	if end > k.inode.diskSize {
-		k.logSize(end)
+	if ino := k.inodeOf(x.from); end > ino.diskSize {
+		k.logSize(ino, end)
 	}
 	for f.extent = x.from; ; {
 		e := k.unitIoend(slot, f.extent)
@@ -205,7 +215,7 @@ func (t *task) remapUnit(slot int32) {
 		k.logDone(intentID(slot, e))
 		f.extent = (e.file + e.len) / k.blockSectors
 	}
-	t.unlockMap()
+	t.unlockMap(x.from)
 }
 
 // unitIoend returns the first ioend of a unit at or after a file block.
@@ -233,22 +243,22 @@ func (t *task) endIoend() {
 	switch {
 	case e.err != 0:
 		t.Step(stepIoendError)
-		k.inode.wbErrors++
+		k.mappingError(e.file / k.blockSectors)
 		if e.place == placeCow {
 			k.cancelCow(e.file/k.blockSectors, (e.file+e.len)/k.blockSectors)
 		}
 	case e.place == placeCow:
 		t.Step(stepRemapIoend)
-		t.block(waitInodeMap, 0)
+		t.waitMap(e.file / k.blockSectors)
 		k.remapExtent(e)
 	case e.unwritten != 0:
 		t.Step(stepConvert)
-		t.block(waitInodeMap, 0)
+		t.waitMap(e.file / k.blockSectors)
 		k.convertUnwritten(e)
 	}
-	if e.err == 0 && e.eof > k.inode.diskSize {
+	if ino := k.inodeAt(e.file); e.err == 0 && e.eof > ino.diskSize {
 		t.Step(stepSize)
-		k.logSize(max(e.eof, k.inode.diskSize))
+		k.logSize(ino, max(e.eof, ino.diskSize))
 	}
 	t.Step(stepEndWriteback)
 	k.endIoendWriteback(t.f.ioend)
@@ -261,13 +271,13 @@ func (k *Kernel) remapExtent(e *ioend) {
 	from, to := e.file/k.blockSectors, (e.file+e.len)/k.blockSectors
 	for b := from; b < to; b++ {
 		k.unmapData(b)
-		disk := k.inode.cow[b].block()
-		k.inode.data[b], k.inode.cow[b] = mapped(disk, false), hole
+		disk := k.forks.cow[b].block()
+		k.forks.data[b], k.forks.cow[b] = mapped(disk, false), hole
 		k.alloc.set(disk, blockUsed)
 		k.log.add(ondisk.Item{Kind: ondisk.Unstage, Ext: ondisk.Extent{Block: disk, Len: 1}})
 	}
 	for b := from; b < to; b++ {
-		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: k.inode.data[b].block(), Len: 1}})
+		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: k.forks.data[b].block(), Len: 1}})
 	}
 	k.forksChanged()
 }
@@ -275,8 +285,8 @@ func (k *Kernel) remapExtent(e *ioend) {
 // unmapData frees the block that the data fork has for a file block. It stays
 // busy until the transaction is durable.
 func (k *Kernel) unmapData(b int32) {
-	if old := k.inode.data[b]; old.real() {
-		k.alloc.set(old.block(), blockBusy)
+	if old := k.forks.data[b]; old.real() {
+		k.alloc.set(old.block(), k.rules.freed())
 	}
 }
 
@@ -285,12 +295,12 @@ func (k *Kernel) unmapData(b int32) {
 func (k *Kernel) convertUnwritten(e *ioend) {
 	from, to := e.file/k.blockSectors, (e.file+e.len)/k.blockSectors
 	for b := from; b < to; b++ {
-		disk := k.inode.data[b].block()
-		k.inode.data[b] = mapped(disk, false)
+		disk := k.forks.data[b].block()
+		k.forks.data[b] = mapped(disk, false)
 		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: disk, Len: 1}})
 	}
-	if e.eof > k.inode.diskSize {
-		k.logSize(e.eof)
+	if ino := k.inodeAt(e.file); e.eof > ino.diskSize {
+		k.logSize(ino, e.eof)
 	}
 	k.forksChanged()
 }
@@ -299,11 +309,11 @@ func (k *Kernel) convertUnwritten(e *ioend) {
 // (xfs_reflink_cancel_cow_blocks).
 func (k *Kernel) cancelCow(from, to int32) {
 	for b := from; b < to; b++ {
-		if e := k.inode.cow[b]; e.real() {
+		if e := k.forks.cow[b]; e.real() {
 			k.alloc.set(e.block(), blockFree)
 			k.log.add(ondisk.Item{Kind: ondisk.Unstage, Ext: ondisk.Extent{Block: e.block(), Len: 1}})
 		}
-		k.inode.cow[b] = hole
+		k.forks.cow[b] = hole
 	}
 	k.forksChanged()
 }

@@ -40,16 +40,22 @@ type Kernel struct {
 	fileSectors  int32 // the largest end of any write
 	filePages    int32
 
-	inode   inode
-	cache   pageCache
-	units   unitTable
-	alloc   allocator
-	log     journal
-	ioends  ioendTable
-	reqs    requestTable
-	started flusherWork
-	logWork int32 // 1 when the log worker was asked to force the log
-	drained int32 // stages of the drain that have begun
+	rules   rules
+	tracker tracker
+	copier  copier
+
+	numFiles int32
+	inodes   [maxFiles]inode
+	forks    forks
+	cache    pageCache
+	units    unitTable
+	alloc    allocator
+	log      journal
+	ioends   ioendTable
+	reqs     requestTable
+	started  flusherWork
+	logWork  int32 // 1 when the log worker was asked to force the log
+	drained  int32 // stages of the drain that have begun
 
 	payload []blk.Handle // of the request being dispatched
 
@@ -77,10 +83,15 @@ type task struct {
 // int32, so that a state is hashed as plain words.
 type frame struct {
 	next int32 // index in task.ops of the operation being done
+	file int32 // that the operation is on
 
 	// buffered write, in sectors of the file
+	start     int32 // where the operation begins
 	pos, end  int32
-	opened    int32 // 1 + slot of the unit held open
+	unitFrom  int32 // the unit held open, file blocks; 0, 0 for none
+	unitTo    int32
+	holdFrom  int32 // the folios held so that they stay, pages
+	holdTo    int32
 	mapEnd    int32 // end of the mapping in use
 	mapStale  int32 // the forks changed since the mapping was made
 	chunk     int32 // sectors of this iteration
@@ -143,6 +154,10 @@ func New(c *Config) *Kernel {
 		t.Task = k.machine.AddTask(name, false, func(*crashsim.Task) { t.runOps() })
 		k.tasks = append(k.tasks, t)
 	}
+	k.tracker, k.copier, k.rules = newTracker(k), newCopier(k), sound{k}
+	if m := mutantByName(c.Design.Mutant); m != nil {
+		m.plant(k)
+	}
 	k.worker = &task{k: k}
 	k.worker.Task = k.machine.AddTask("kworker", true, func(*crashsim.Task) { k.worker.runCompletions() })
 	k.flusher = &task{k: k}
@@ -171,8 +186,10 @@ func (k *Kernel) Reset() {
 	for _, t := range k.tasks {
 		t.f = frame{}
 	}
-	k.inode.reset(k)
+	k.resetInodes()
+	k.forks.reset(k)
 	k.cache.reset()
+	k.tracker.reset()
 	k.units = unitTable{}
 	k.alloc.reset()
 	k.log.reset()
@@ -204,6 +221,7 @@ func (t *task) runOps() {
 		n := t.ops[t.f.next]
 		op := &k.workload.Ops[n-1]
 		k.dev.Mark(blk.Call, n, 0)
+		t.f.start = k.inodes[t.f.file].base + int32(op.Offset/sectorBytes)
 		var res workloads.Result
 		switch op.Kind {
 		case workloads.Pwrite:
@@ -225,11 +243,11 @@ func (t *task) op() *workloads.Op { return &t.k.workload.Ops[t.ops[t.f.next]-1] 
 // Kinds of waits; the argument is in the comment.
 const (
 	_             uint8 = iota
-	waitInodeLock       // -
-	waitInodeMap        // -: the lock of the extent maps
+	waitInodeLock       // file
+	waitInodeMap        // file: the lock of the extent maps
 	waitFolio           // page: until the folio there is not locked
 	waitWriteback       // page: until the folio there is not under writeback
-	waitUnitShut        // slot: until no write holds the unit open
+	waitUnitShut        // block: until no write holds the unit there open
 	waitUnitFree        // slot: until the unit is not being picked
 	waitFlusher         // -: until the flusher has work
 	waitLogWork         // -: until the log worker has work
@@ -253,9 +271,9 @@ func (t *task) block(kind uint8, arg int32) {
 func (k *Kernel) Ready(w crashsim.Wait) bool {
 	switch w.Kind {
 	case waitInodeLock:
-		return k.inode.lockedBy == 0
+		return k.inodes[w.Arg].lockedBy == 0
 	case waitInodeMap:
-		return k.inode.mapLockedBy == 0
+		return k.inodes[w.Arg].mapLockedBy == 0
 	case waitFolio:
 		f := k.cache.folio(w.Arg)
 		return f == nil || f.lockedBy == 0
@@ -263,7 +281,8 @@ func (k *Kernel) Ready(w crashsim.Wait) bool {
 		f := k.cache.folio(w.Arg)
 		return f == nil || f.writeback == 0
 	case waitUnitShut:
-		return k.units.u[w.Arg].open == 0
+		_, open, _ := k.tracker.next(w.Arg, w.Arg+1)
+		return !open
 	case waitUnitFree:
 		return k.units.u[w.Arg].picked == 0
 	case waitFlusher:

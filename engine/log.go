@@ -65,16 +65,16 @@ func (k *Kernel) logMapping(file, disk int32, state blockState) {
 func (k *Kernel) logIntent(id uint32, e *ioend) {
 	from := e.file / k.blockSectors
 	k.log.add(ondisk.Item{Kind: ondisk.Intent, ID: id, Ext: ondisk.Extent{
-		Off: from, Block: k.inode.cow[from].block(), Len: e.len / k.blockSectors}})
+		Off: from, Block: k.forks.cow[from].block(), Len: e.len / k.blockSectors}})
 }
 
 // logDone logs that an intent is finished.
 func (k *Kernel) logDone(id uint32) { k.log.add(ondisk.Item{Kind: ondisk.Done, ID: id}) }
 
-// logSize logs a size in sectors.
-func (k *Kernel) logSize(size int32) {
-	k.inode.diskSize = size
-	k.log.add(ondisk.Item{Kind: ondisk.Size, Bytes: int64(size) * sectorBytes})
+// logSize logs where a file ends, in sectors.
+func (k *Kernel) logSize(ino *inode, size int32) {
+	ino.diskSize = size
+	k.log.add(ondisk.Item{Kind: ondisk.Size, Bytes: int64(size-ino.base) * sectorBytes})
 }
 
 // runLogWorker forces the log when asked to (xfs_log_worker).
@@ -103,16 +103,16 @@ func (t *task) logForce() bool {
 	j.lsn++
 	k.alloc.freedAreWritten()
 
-	flush, fua := t.flushes(), k.dev.Config().FUA
+	flush, fua := !k.dev.Config().Protected, k.dev.Config().FUA
 	t.Step(stepLogFlush)
-	if flush {
+	if k.rules.flushesFirst(t) {
 		t.submitFlush()
 		t.block(waitIO, int32(t.ID()))
 	}
 	t.Step(stepLogWrite)
-	t.submitCheckpoint(flush && fua)
+	t.submitCheckpoint(flush && fua && k.rules.logFUA(t))
 	t.block(waitIO, int32(t.ID()))
-	if flush && !fua {
+	if flush && !fua && k.rules.logFUA(t) {
 		t.Step(stepLogPostFlush)
 		t.submitFlush()
 		t.block(waitIO, int32(t.ID()))
@@ -123,13 +123,10 @@ func (t *task) logForce() bool {
 	return true
 }
 
-// flushes reports whether the task sends FLUSH and FUA: not to a device whose
-// cache survives power loss, nor where a mutant leaves them out.
-func (t *task) flushes() bool {
-	k := t.k
-	mutant := k.design.Mutant == MutantFsyncNoFlush && len(t.ops) > 0
-	return !k.dev.Config().Protected && !mutant
-}
+// A device whose cache survives power loss is sent neither FLUSH nor FUA.
+func (k sound) flushesFirst(*task) bool { return !k.dev.Config().Protected }
+func (k sound) flushesOnFsync() bool    { return !k.dev.Config().Protected }
+func (k sound) logFUA(*task) bool       { return true }
 
 // submitCheckpoint encodes the checkpoint and sends it to the device.
 func (t *task) submitCheckpoint(fua bool) {

@@ -90,6 +90,7 @@ func (k *Kernel) mkfs(dev *nvme.Config) {
 	sb := k.super.Encode()
 	k.initial[0] = k.interner.Intern(sb[:])
 	k.putHome(&ino, 0, func(s blk.Sector, h blk.Handle) { k.initial[s] = h })
+	k.numFiles = 1
 	k.alloc.init()
 	k.cache.init(k)
 }

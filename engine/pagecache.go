@@ -18,6 +18,8 @@ type folio struct {
 	// dirty until the folio is under writeback (folio_start_writeback), so that
 	// nobody who looks in between takes the folio for clean.
 	mark bool
+	// refs counts the writes that hold the folio, so that it stays.
+	refs int32
 	// writeback counts the blocks under writeback, and one more while the
 	// folio is being mapped, so that it does not end early.
 	writeback int32
@@ -56,7 +58,7 @@ func (c *pageCache) hash(h *key.Hasher) {
 		if f.pages == 0 {
 			continue
 		}
-		w := uint64(f.index) | uint64(f.pages)<<12 | uint64(f.lockedBy)<<24 | uint64(f.writeback)<<32
+		w := uint64(f.index) | uint64(f.pages)<<12 | uint64(f.lockedBy)<<24 | uint64(f.refs)<<32 | uint64(f.writeback)<<40
 		if f.dirty {
 			w |= 1 << 63
 		}
@@ -121,7 +123,7 @@ func (f *folio) end() int32 { return f.index + f.pages }
 
 // evictable reports whether reclaim may take the folio.
 func (f *folio) evictable() bool {
-	return f.pages > 0 && !f.dirty && f.dirtyBlocks == 0 && f.lockedBy == 0 && f.writeback == 0
+	return f.pages > 0 && !f.dirty && f.dirtyBlocks == 0 && f.lockedBy == 0 && f.writeback == 0 && f.refs == 0
 }
 
 // blockBits returns the bits of the file blocks [from, to) in the folio's state.

@@ -11,7 +11,7 @@ const MaxWrite = maxUserPages * PageSize
 // pinned; one that is gone never comes back.
 
 func (t *task) userPage(pos int32) int32 {
-	return (pos - int32(t.op().Offset/sectorBytes)) / pageSectors
+	return (pos - t.f.start) / pageSectors
 }
 
 func bit(set *[2]int32, p int32) bool { return set[p/32]&(1<<(p%32)) != 0 }
@@ -64,7 +64,7 @@ func (t *task) resident(n int32) int32 {
 		if !bit(&f.userPages, p) {
 			return s - f.pos
 		}
-		s += pageSectors - (s-int32(t.op().Offset/sectorBytes))%pageSectors
+		s += pageSectors - (s-t.f.start)%pageSectors
 	}
 	return n
 }

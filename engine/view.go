@@ -15,7 +15,7 @@ func (k *Kernel) View(op *workloads.Op, fn func(cache blk.Handle, cached bool, d
 		if cached {
 			cache = k.cache.content[s]
 		}
-		e := k.inode.data[s/k.blockSectors]
+		e := k.forks.data[s/k.blockSectors]
 		onDisk := e.real() && !e.unwritten()
 		if onDisk {
 			disk = k.dev.Content(k.super.Sector(e.block()) + s%k.blockSectors)

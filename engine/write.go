@@ -14,27 +14,25 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 		return workloads.Fail(e)
 	}
 	t.Step(stepInodeLock)
-	t.lockInode()
+	if k.rules.excludesWriters() {
+		t.lockInode()
+	}
 
 	t.Step(stepWriteChecks)
-	f.pos, f.end = int32(op.Offset/sectorBytes), int32(op.End()/sectorBytes)
+	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
 
-	if k.design.Copy == CopyPin {
-		t.Step(stepPin)
-		if !t.pinUserPages() {
-			t.unlockInode()
-			return workloads.Fail(workloads.EFAULT)
-		}
+	f.err = int32(k.copier.begin(t))
+	if f.err == 0 {
+		f.err = int32(t.writeIter(op))
 	}
-	f.err = int32(t.writeIter(op))
 	if f.err != 0 {
-		k.unreserveClean(op)
+		t.unreserveClean()
 	}
 	t.closeUnit()
 	t.Step(stepUnlockInode)
-	t.unpinUserPages()
+	k.copier.end(t)
 	t.unlockInode()
-	written := f.pos - int32(op.Offset/sectorBytes)
+	written := f.pos - f.start
 	if f.err != 0 && (op.Atomic || written == 0) {
 		return workloads.Fail(workloads.Errno(f.err))
 	}
@@ -53,7 +51,7 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 		for f.pos < f.mapEnd {
 			t.Step(stepThrottle)
 			t.Step(stepFaultIn)
-			if !t.faultIn() {
+			if !k.copier.faultIn(t) {
 				return workloads.EFAULT
 			}
 			t.Step(stepSignal)
@@ -72,23 +70,24 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 			t.readModify()
 
 			t.Step(stepCopy)
-			t.copyIn(op)
+			t.copyIn()
 			t.Step(stepCopyEnd)
 			if !t.copyEnd() {
-				// Copy again just the bytes that were copied, so that the
-				// folio can become uptodate piece by piece.
 				t.unlockFolio()
 				t.Step(stepRetry)
-				f.retry = f.copied
+				if err := k.copier.again(t); err != 0 {
+					return err
+				}
 				continue
 			}
 			f.retry = 0
 			t.Step(stepTag)
-			t.tagUnit()
-
+			if k.rules.tagsBeforeUnlock() {
+				t.tagUnit()
+			}
 			t.Step(stepUnlockFolio)
 			f.pos += f.copied
-			k.inode.size = max(k.inode.size, f.pos)
+			t.ino().size = max(t.ino().size, f.pos)
 			t.unlockFolio()
 			t.Step(stepNextFolio)
 		}
@@ -97,33 +96,52 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 }
 
 // writeBegin maps the position and reserves space (xfs_buffered_write_iomap_begin).
-// A tracked unit is opened and reserved as a whole, before the first folio.
+// A unit is opened and reserved as a whole, before the first folio.
 func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 	k, f := t.k, &t.f
 	from, to := f.pos/k.blockSectors, (f.end+k.blockSectors-1)/k.blockSectors
-	if f.opened != 0 {
-		from, to = k.units.u[f.opened-1].from, k.units.u[f.opened-1].to
+	if f.unitTo != 0 {
+		from, to = f.unitFrom, f.unitTo
 	}
 	for {
-		if k.inode.mapLockedBy != 0 {
-			t.block(waitInodeMap, 0)
-		} else if slot := k.units.picked(from, to); slot >= 0 {
+		if k.inodeOf(from).mapLockedBy != 0 {
+			t.waitMap(from)
+		} else if slot := k.units.pickedIn(from, to); slot >= 0 {
 			t.block(waitUnitFree, slot)
 		} else {
 			break
 		}
 	}
 	f.mapStale, f.mapEnd = 0, f.end
-	if k.tracks(op) {
-		if k.design.Writeback == WritebackAtomic && !k.inPlace(from, to) {
+	if op.Atomic && f.unitTo == 0 {
+		if k.design.Writeback == WritebackAtomic && !k.rules.inPlace(span{from, to}) {
 			return workloads.EINVAL
 		}
-		t.openUnit(from, to)
+		f.unitFrom, f.unitTo = from, to
+		k.tracker.open(t.unit())
 	}
 	if !k.reserve(from, to) {
 		return workloads.ENOSPC
 	}
 	return 0
+}
+
+// unit returns the unit that the task holds open.
+func (t *task) unit() span { return span{t.f.unitFrom, t.f.unitTo} }
+
+// tagUnit is step 14: the range has dirty data that must go out as a whole.
+func (t *task) tagUnit() {
+	if t.f.unitTo != 0 {
+		t.k.tracker.tag(t.unit(), t.k.cache.folio(t.f.page))
+	}
+}
+
+// closeUnit ends the hold of a write on its unit.
+func (t *task) closeUnit() {
+	if t.f.unitTo != 0 {
+		t.k.tracker.close(t.unit())
+		t.f.unitFrom, t.f.unitTo = 0, 0
+	}
 }
 
 // lockFolio gets the folio at the position and locks it (iomap_get_folio).
@@ -170,8 +188,8 @@ func (t *task) readModify() {
 func (k *Kernel) readBlock(b int32) {
 	for i := range k.blockSectors {
 		s, h := b*k.blockSectors+i, blk.Zero
-		if int(b) < len(k.inode.data) && s < k.inode.size {
-			if e := k.inode.data[b]; e.real() && !e.unwritten() {
+		if int(b) < len(k.forks.data) && s < k.inodeAt(s).size {
+			if e := k.forks.data[b]; e.real() && !e.unwritten() {
 				h = k.dev.Read(k.super.Sector(e.block()) + i)
 			}
 		}
@@ -181,15 +199,14 @@ func (k *Kernel) readBlock(b int32) {
 
 // copyIn copies with page faults disabled (copy_folio_from_iter_atomic): up
 // to the first user page that is not there, or to where a fault ended it.
-func (t *task) copyIn(op *workloads.Op) {
+func (t *task) copyIn() {
 	k, f := t.k, &t.f
-	n := t.resident(f.chunk)
+	n := k.copier.resident(t, f.chunk)
 	if f.copied > 0 && f.copied < n {
 		n = f.copied
 	}
-	start := int32(op.Offset / sectorBytes)
 	for s := f.pos; s < f.pos+n; s++ {
-		k.putDirty(s, blk.Data(int(t.ops[f.next]), int(s-start)))
+		k.putDirty(s, blk.Data(int(t.ops[f.next]), int(s-f.start)))
 	}
 	f.copied = n
 }
@@ -210,7 +227,7 @@ func (k *Kernel) putDirty(s int32, h blk.Handle) {
 func (t *task) copyEnd() bool {
 	k, f := t.k, &t.f
 	fo := k.cache.folio(f.page)
-	if f.copied == 0 || f.copied < f.chunk && !k.uptodate(fo) {
+	if f.copied == 0 || f.copied < f.chunk && !(k.uptodate(fo) && k.copier.short(t)) {
 		return false
 	}
 	first, last := f.pos/k.blockSectors, (f.pos+f.copied-1)/k.blockSectors

@@ -46,7 +46,7 @@ func (t *task) writepages(from, to int32, sync bool) {
 	t.submitIoend()
 	t.Step(stepBlockLayer)
 	t.flushPlug()
-	t.f = frame{next: f.next}
+	t.f = frame{next: f.next, file: f.file, start: f.start}
 }
 
 // obstacle is why a selection has to wait or be skipped.
@@ -67,8 +67,8 @@ func (t *task) pickFolios() bool {
 			f.wbIndex++
 			continue
 		}
-		f.pickFrom, f.pickTo = k.widen(fo.index, fo.end())
-		switch o := k.pickObstacle(f.pickFrom, f.pickTo); {
+		f.pickFrom, f.pickTo = k.rules.widen(fo.index, fo.end())
+		switch o := k.rules.obstacle(f.pickFrom, f.pickTo); {
 		case o.kind == 0:
 			t.lockPicked()
 			return true
@@ -84,7 +84,7 @@ func (t *task) pickFolios() bool {
 }
 
 // widen grows a range of pages until it holds whole folios and whole units.
-func (k *Kernel) widen(from, to int32) (int32, int32) {
+func (k sound) widen(from, to int32) (int32, int32) {
 	for {
 		a, b := from, to
 		if fo := k.cache.folio(from); fo != nil {
@@ -93,16 +93,10 @@ func (k *Kernel) widen(from, to int32) (int32, int32) {
 		if fo := k.cache.folio(to - 1); fo != nil {
 			to = fo.end()
 		}
-		for i := range k.units.used.all {
-			x := &k.units.u[i]
-			if !x.live() {
-				continue
-			}
-			first := x.from * k.blockSectors / pageSectors
-			last := (x.to*k.blockSectors + pageSectors - 1) / pageSectors
-			if first < to && from < last {
-				from, to = min(from, first), max(to, last)
-			}
+		first, last := k.pageBlock(from), k.pageBlock(to)
+		for s, _, ok := k.tracker.next(first, last); ok; s, _, ok = k.tracker.next(s.to, last) {
+			from = min(from, s.from*k.blockSectors/pageSectors)
+			to = max(to, (s.to*k.blockSectors+pageSectors-1)/pageSectors)
 		}
 		if a == from && b == to {
 			return from, to
@@ -125,13 +119,17 @@ func (k *Kernel) eachFolio(from, to int32, fn func(*folio) bool) {
 	}
 }
 
-// pickObstacle says what keeps a selection from being written now.
-func (k *Kernel) pickObstacle(from, to int32) (o obstacle) {
-	for i := range k.units.used.all {
-		x := &k.units.u[i]
-		first := x.from * k.blockSectors / pageSectors
-		if x.live() && x.open > 0 && first >= from && first < to {
-			return obstacle{waitUnitShut, int32(i), true}
+// pageBlock returns the first block that begins at a page or after it.
+func (k *Kernel) pageBlock(page int32) int32 {
+	return (page*pageSectors + k.blockSectors - 1) / k.blockSectors
+}
+
+// obstacle says what keeps a selection from being written now.
+func (k sound) obstacle(from, to int32) (o obstacle) {
+	first, last := k.pageBlock(from), k.pageBlock(to)
+	for s, open, ok := k.tracker.next(first, last); ok; s, open, ok = k.tracker.next(s.to, last) {
+		if open {
+			return obstacle{waitUnitShut, s.from, true}
 		}
 	}
 	k.eachFolio(from, to, func(fo *folio) bool {
@@ -146,20 +144,18 @@ func (k *Kernel) pickObstacle(from, to int32) (o obstacle) {
 	return o
 }
 
-// lockPicked locks the selection and marks its units as picked.
+// lockPicked locks the selection and takes its units over from the tracker.
 func (t *task) lockPicked() {
 	k, f := t.k, &t.f
 	k.eachFolio(f.pickFrom, f.pickTo, func(fo *folio) bool {
 		fo.lockedBy = int32(t.ID()) + 1
 		return true
 	})
-	for i := range k.units.used.all {
-		x := &k.units.u[i]
-		first := x.from * k.blockSectors / pageSectors
-		if x.live() && first >= f.pickFrom && first < f.pickTo {
-			x.picked = 1
-		}
+	first, last := k.pageBlock(f.pickFrom), k.pageBlock(f.pickTo)
+	for s, _, ok := k.tracker.next(first, last); ok; s, _, ok = k.tracker.next(s.to, last) {
+		k.units.pick(s)
 	}
+	k.tracker.take(first, last)
 }
 
 // unpick ends the selection: the folios of its units are under writeback now,
@@ -170,7 +166,7 @@ func (k *Kernel) unpick(from, to int32) {
 		if x.picked != 0 {
 			first := x.from * k.blockSectors / pageSectors
 			if first >= from && first < to {
-				x.picked, x.tagged = 0, 0
+				x.picked = 0
 				k.units.release(int32(i))
 			}
 		}
@@ -187,7 +183,7 @@ func (t *task) writeFolio(fo *folio) {
 	t.Step(stepClearDirty)
 	fo.dirty = false
 	t.Step(stepEOF)
-	for s := max(k.inode.size, fo.index*pageSectors); s < fo.end()*pageSectors; s++ {
+	for s := max(k.inodeAt(fo.index*pageSectors).size, fo.index*pageSectors); s < fo.end()*pageSectors; s++ {
 		k.cache.put(s, blk.Zero)
 	}
 	t.Step(stepStartWriteback)
@@ -200,7 +196,7 @@ func (t *task) writeFolio(fo *folio) {
 			continue
 		}
 		fo.dirtyBlocks &^= bit
-		if f.wbBlock*k.blockSectors < k.inode.size {
+		if f.wbBlock*k.blockSectors < k.inodeAt(fo.index*pageSectors).size {
 			t.writeBlock(fo)
 		}
 	}
@@ -218,7 +214,7 @@ func (t *task) writeBlock(fo *folio) {
 	case slot >= 0:
 		if k.units.u[slot].place == 0 {
 			t.Step(stepChoose)
-			t.block(waitInodeMap, 0)
+			t.waitMap(f.wbBlock)
 			k.units.u[slot].place = k.choose(&k.units.u[slot])
 		}
 		place = k.units.u[slot].place
@@ -237,7 +233,7 @@ func (k *Kernel) choose(x *unit) int32 {
 	case WritebackAtomic:
 		return placeInPlace
 	case WritebackCowOrAtomic:
-		if k.inPlace(x.from, x.to) {
+		if k.rules.inPlace(x.span) {
 			k.unreserve(x.from, x.to)
 			return placeInPlace
 		}
@@ -250,12 +246,12 @@ func (k *Kernel) choose(x *unit) int32 {
 // new blocks gets all of them at once.
 func (t *task) allocate(slot, place int32) (disk int32, unwritten bool) {
 	k, f := t.k, &t.f
-	fork := k.inode.data
+	fork := k.forks.data
 	state := blockUsed
 	if place == placeCow {
-		fork, state = k.inode.cow, blockStaged
+		fork, state = k.forks.cow, blockStaged
 	}
-	t.block(waitInodeMap, 0)
+	t.waitMap(f.wbBlock)
 	for !fork[f.wbBlock].real() {
 		from, to := f.wbBlock, f.wbBlock+1
 		if slot >= 0 {
@@ -274,7 +270,7 @@ func (t *task) allocate(slot, place int32) (disk int32, unwritten bool) {
 			}
 			// What transactions freed is free once they are durable.
 			t.logForce()
-			t.block(waitInodeMap, 0)
+			t.waitMap(f.wbBlock)
 			continue
 		}
 		k.mapNew(fork, from, from+n, b, state)

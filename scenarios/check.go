@@ -95,7 +95,7 @@ func (r *Row) notBuilt() *engine.NotBuiltError {
 		return e
 	}
 	for _, m := range []string{r.Design.Mutant, r.Control.Design.Mutant} {
-		if m != "" && !slices.Contains(engine.Mutants(), m) {
+		if m != "" && !slices.ContainsFunc(engine.Mutants(), func(x engine.Mutant) bool { return x.Name == m }) {
 			return &engine.NotBuiltError{What: "mutant: " + m}
 		}
 	}

@@ -1,0 +1,20 @@
+package engine
+
+import "untorn/workloads"
+
+// pinCopier is copy: pin. The user pages are pinned into a bvec, all or fail,
+// before the cache is touched (pin_user_pages), and copied from there: no copy
+// can be short.
+type pinCopier struct{ plainCopier }
+
+func (pinCopier) begin(t *task) workloads.Errno {
+	t.Step(stepPin)
+	if !t.pinUserPages() {
+		return workloads.EFAULT
+	}
+	return 0
+}
+
+func (pinCopier) held(t *task) bool { return t.f.pinned != 0 }
+
+func (pinCopier) end(t *task) { t.unpinUserPages() }

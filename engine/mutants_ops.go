@@ -1,0 +1,4 @@
+package engine
+
+// operationMutants are defects of operations other than writes.
+var operationMutants = []Mutant{}

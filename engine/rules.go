@@ -1,0 +1,76 @@
+package engine
+
+// rules are the decisions on which the soundness of the write path rests, one
+// method each: what a correct design has to enforce. The path asks them
+// through Kernel.rules. A planted defect is a type that embeds rules and gets
+// one of them wrong; all of those stand in the files mutants_*.go, apart from
+// the path.
+type rules interface {
+	writeRules
+	selectionRules
+	blockLayerRules
+	completionRules
+	logRules
+}
+
+// writeRules are those of the write call, steps 1 to 18.
+type writeRules interface {
+	// excludesWriters: writers take the inode lock alone (2).
+	excludesWriters() bool
+	// tagsBeforeUnlock: the range is tagged while the folio is still locked (14).
+	tagsBeforeUnlock() bool
+}
+
+// selectionRules are those of writeback, steps 20 to 28.
+type selectionRules interface {
+	// widen grows a selection of pages until it holds whole folios and units (21).
+	widen(from, to int32) (int32, int32)
+	// obstacle says what keeps a selection from being written now (21).
+	obstacle(from, to int32) obstacle
+	// inPlace reports whether the blocks of a unit can be overwritten by one
+	// atomic bio (26).
+	inPlace(s span) bool
+}
+
+// blockLayerRules are those of the block layer and the driver, step 30.
+type blockLayerRules interface {
+	// merges reports whether a bio joins a request of n sectors.
+	merges(first *ioend, n int32, next *ioend) bool
+	// refused reports whether an atomic request of n sectors is answered EINVAL.
+	refused(first *ioend, n int32) bool
+}
+
+// completionRules are those of I/O completion, steps 32 to 36.
+type completionRules interface {
+	// complete reports whether the unit of an ioend can be completed: all of
+	// its ioends are done (32).
+	complete(slot int32) bool
+	// reportsErrors: a writeback error is kept for fsync (33).
+	reportsErrors() bool
+	// remap moves the blocks of a unit, in one chain, with the size (34, 35).
+	remap(t *task, slot int32)
+	// freed returns the state of a block that a running transaction frees (34).
+	freed() blockState
+}
+
+// logRules are those of the log and of fsync, steps 37 and 38.
+type logRules interface {
+	// flushesFirst: a log write is preceded by a flush of the device (37).
+	flushesFirst(t *task) bool
+	// logFUA: the log record is written with FUA (37).
+	logFUA(t *task) bool
+	// flushesOnFsync: fsync flushes the device when the log did not (38).
+	flushesOnFsync() bool
+}
+
+// sound keeps every rule.
+type sound struct{ *Kernel }
+
+// Writers of a block device share its lock (blkdev_write_iter).
+func (k sound) excludesWriters() bool { return k.design.Filesystem != BlockDevice }
+
+func (sound) tagsBeforeUnlock() bool { return true }
+
+func (sound) reportsErrors() bool { return true }
+
+func (sound) freed() blockState { return blockBusy }
