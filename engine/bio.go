@@ -91,7 +91,7 @@ func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots slotSet) {
 	k.payload = k.payload[:0]
 	for _, slot := range plug {
 		e := &k.ioends.e[slot]
-		k.payload = append(k.payload, k.cache.content[e.file:e.file+e.len]...)
+		k.payload = append(k.payload, k.cache.underIO(e.file, e.len)...)
 	}
 	at := first.disk
 	for rest := k.payload; len(rest) > 0; {

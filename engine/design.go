@@ -204,14 +204,8 @@ func (d *Design) notBuilt() string {
 	switch {
 	case d.Filesystem != XFS:
 		return "design.filesystem: " + d.Filesystem.String()
-	case d.Copy != CopyPlain && d.Copy != CopyPin:
-		return "design.copy: " + d.Copy.String()
-	case d.Track != TrackNone && d.Track != TrackCowFork:
-		return "design.track: " + d.Track.String()
 	case d.Submit != SubmitWriteback:
 		return "design.submit: " + d.Submit.String()
-	case d.Stable == StableBounce:
-		return "design.stable: " + d.Stable.String()
 	}
 	return ""
 }

@@ -98,18 +98,28 @@ func TestRandomSchedules(t *testing.T) {
 	}
 }
 
+// builtDesigns varies the axes two by two: all ways to copy and to track, and
+// all ways to write back and to keep pages stable.
 func builtDesigns() (all []Design) {
-	for _, copy := range []Copy{CopyPlain, CopyPin} {
-		for _, track := range []Track{TrackNone, TrackCowFork} {
+	add := func(d Design) {
+		if d.Check() == nil {
+			all = append(all, d)
+		}
+	}
+	for _, folio := range []int64{4 << 10, 16 << 10} {
+		for copy := CopyPlain; copy <= CopyBounce; copy++ {
+			for track := TrackNone; track <= TrackSidecar; track++ {
+				d := testDesign()
+				d.Copy, d.Track, d.FolioMax = copy, track, folio
+				add(d)
+			}
+		}
+		for _, track := range []Track{TrackNone, TrackCowFork, TrackSidecar} {
 			for wb := WritebackPlain; wb <= WritebackCowOrAtomic; wb++ {
-				for _, stable := range []Stable{StableNone, StableWait} {
-					for _, folio := range []int64{4 << 10, 16 << 10} {
-						d := testDesign()
-						d.Copy, d.Track, d.Writeback, d.Stable, d.FolioMax = copy, track, wb, stable, folio
-						if d.Check() == nil {
-							all = append(all, d)
-						}
-					}
+				for stable := StableNone; stable <= StableBounce; stable++ {
+					d := testDesign()
+					d.Track, d.Writeback, d.Stable, d.FolioMax = track, wb, stable, folio
+					add(d)
 				}
 			}
 		}

@@ -19,33 +19,49 @@ const (
 func (k *Kernel) Faults(buf []crashsim.Fault, mt *crashsim.Task, s crashsim.Step) []crashsim.Fault {
 	t := k.tasks[mt.ID()]
 	if k.faults[crashsim.Reclaim] {
-		buf = t.vanishing(buf, s)
+		buf = t.vanishing(buf, s, crashsim.Fault{Kind: crashsim.Reclaim, Form: formVanish})
 		buf = k.reclaims(buf)
+	}
+	if k.faults[crashsim.Migration] {
+		buf = t.vanishing(buf, s, crashsim.Fault{Kind: crashsim.Migration})
+	}
+	if k.faults[crashsim.Signal] && s == stepSignal && t.f.signal == 0 {
+		buf = append(buf, crashsim.Fault{Kind: crashsim.Signal, A: int32(t.ID())})
+	}
+	if k.faults[crashsim.NoMemory] && t.f.noMemory == 0 && t.allocates(s) {
+		buf = append(buf, crashsim.Fault{Kind: crashsim.NoMemory, A: int32(t.ID())})
+	}
+	if k.faults[crashsim.FolioSplit] {
+		buf = k.splits(buf)
+	}
+	if k.faults[crashsim.TrackerEviction] {
+		buf = k.evictions(buf)
 	}
 	if k.faults[crashsim.LogForce] && k.logWork == 0 && len(k.log.items) > int(k.log.writing) {
 		buf = append(buf, crashsim.Fault{Kind: crashsim.LogForce})
 	}
-	if k.faults[crashsim.ShortCopy] && s == stepCopy && !k.copier.held(t) && t.f.copied == 0 {
-		for n := int32(1); n < k.copier.resident(t, t.f.chunk); n++ {
+	if k.faults[crashsim.ShortCopy] && s == stepCopy && !k.copier.holds(t, crashsim.ShortCopy) && t.f.copied == 0 {
+		for n := int32(1); n < t.resident(t.f.chunk); n++ {
 			buf = append(buf, crashsim.Fault{Kind: crashsim.ShortCopy, A: int32(t.ID()), B: n})
 		}
 	}
-	if k.faults[crashsim.PageGone] && !k.copier.held(t) {
+	if k.faults[crashsim.PageGone] && !k.copier.holds(t, crashsim.PageGone) {
 		buf = t.goingPages(buf, s)
 	}
 	return buf
 }
 
-// vanishing lists the user pages that may be reclaimed between fault-in and
-// copy.
-func (t *task) vanishing(buf []crashsim.Fault, s crashsim.Step) []crashsim.Fault {
+// vanishing lists the user pages that may be reclaimed, or move, between
+// fault-in and copy.
+func (t *task) vanishing(buf []crashsim.Fault, s crashsim.Step, x crashsim.Fault) []crashsim.Fault {
 	f := &t.f
-	if s != stepCopy || t.k.copier.held(t) {
+	if s != stepCopy || t.k.copier.holds(t, x.Kind) {
 		return buf
 	}
 	for p := t.userPage(f.pos); p <= t.userPage(f.pos+f.chunk-1); p++ {
 		if bit(&f.userPages, p) {
-			buf = append(buf, crashsim.Fault{Kind: crashsim.Reclaim, Form: formVanish, A: int32(t.ID()), B: p})
+			x.A, x.B = int32(t.ID()), p
+			buf = append(buf, x)
 		}
 	}
 	return buf
@@ -80,10 +96,41 @@ func (k *Kernel) leads(fo *folio) bool {
 	return first
 }
 
+// allocates reports whether the step that is announced needs memory: for the
+// pins, for the tracker, for a folio.
+func (t *task) allocates(s crashsim.Step) bool {
+	k, f := t.k, &t.f
+	switch s {
+	case stepPin, stepBounce:
+		return true
+	case stepMap:
+		return t.op().Atomic && f.unitTo == 0 && k.design.Track != TrackNone
+	case stepGetFolio:
+		if f.unitTo != 0 && f.holdTo == 0 && k.copier.holdsFolios() {
+			return !k.cache.all(f.start/pageSectors, (f.end+pageSectors-1)/pageSectors)
+		}
+		return k.cache.folio(f.pos/pageSectors) == nil
+	}
+	return false
+}
+
+// splits lists the large folios that may be split: neither locked nor under
+// writeback nor held (folio_split).
+func (k *Kernel) splits(buf []crashsim.Fault) []crashsim.Fault {
+	least := int32(k.design.FolioMin / PageSize)
+	for i := range k.cache.folios {
+		fo := &k.cache.folios[i]
+		if fo.pages >= 2*least && fo.pages > 0 && fo.lockedBy == 0 && fo.writeback == 0 && fo.refs == 0 && k.tracker.splits(fo) {
+			buf = append(buf, crashsim.Fault{Kind: crashsim.FolioSplit, A: fo.index})
+		}
+	}
+	return buf
+}
+
 // goingPages lists the user pages that may be unmapped for good.
 func (t *task) goingPages(buf []crashsim.Fault, s crashsim.Step) []crashsim.Fault {
 	f := &t.f
-	if s != stepPin && s != stepFaultIn && s != stepCopy {
+	if s != stepPin && s != stepBounce && s != stepFaultIn && s != stepCopy {
 		return buf
 	}
 	for p := t.userPage(f.pos); p <= t.userPage(f.end-1); p++ {
@@ -108,6 +155,16 @@ func (k *Kernel) Strike(x crashsim.Fault, _ *crashsim.Task) {
 		}
 	case crashsim.LogForce:
 		k.logWork = 1
+	case crashsim.Migration:
+		drop(&k.tasks[x.A].f.userPages, x.B)
+	case crashsim.Signal:
+		k.tasks[x.A].f.signal = 1
+	case crashsim.NoMemory:
+		k.tasks[x.A].f.noMemory = 1
+	case crashsim.FolioSplit:
+		k.splitFolio(&k.cache.folios[x.A])
+	case crashsim.TrackerEviction:
+		k.tracker.evict(x.A)
 	case crashsim.ShortCopy:
 		k.tasks[x.A].f.copied = x.B
 	case crashsim.PageGone:
@@ -130,10 +187,38 @@ func (k *Kernel) FaultText(x crashsim.Fault) string {
 		}
 	case crashsim.LogForce:
 		return "start log worker"
+	case crashsim.Migration:
+		return fmt.Sprintf("user page %d of %s moves", x.B, k.tasks[x.A].Name())
+	case crashsim.Signal:
+		return fmt.Sprintf("fatal signal to %s", k.tasks[x.A].Name())
+	case crashsim.NoMemory:
+		return fmt.Sprintf("no memory for %s", k.tasks[x.A].Name())
+	case crashsim.FolioSplit:
+		return fmt.Sprintf("split folio at page %d", x.A)
+	case crashsim.TrackerEviction:
+		return k.evictionText(x.A)
 	case crashsim.ShortCopy:
 		return fmt.Sprintf("short copy of %d bytes by %s", x.B*sectorBytes, k.tasks[x.A].Name())
 	case crashsim.PageGone:
 		return fmt.Sprintf("user page %d of %s is gone", x.B, k.tasks[x.A].Name())
 	}
 	return fmt.Sprintf("fault %v", x)
+}
+
+// evictions lists what the kernel may take away from the tracker.
+func (k *Kernel) evictions(buf []crashsim.Fault) []crashsim.Fault {
+	k.tracker.evictions(func(n int32, _ string) {
+		buf = append(buf, crashsim.Fault{Kind: crashsim.TrackerEviction, A: n})
+	})
+	return buf
+}
+
+// evictionText names one of the tracker's evictions.
+func (k *Kernel) evictionText(n int32) (text string) {
+	k.tracker.evictions(func(i int32, what string) {
+		if i == n {
+			text = what
+		}
+	})
+	return text
 }

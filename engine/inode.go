@@ -112,6 +112,12 @@ func (k *Kernel) inodeAt(sector int32) *inode { return &k.inodes[k.file(sector)]
 // inodeOf returns the inode of the file that a block belongs to.
 func (k *Kernel) inodeOf(block int32) *inode { return k.inodeAt(block * k.blockSectors) }
 
+// endBlock returns the first block after the end of the file that a block
+// belongs to.
+func (k *Kernel) endBlock(block int32) int32 {
+	return (k.inodeOf(block).size + k.blockSectors - 1) / k.blockSectors
+}
+
 // ino returns the inode that the task's operation is on.
 func (t *task) ino() *inode { return &t.k.inodes[t.f.file] }
 

@@ -65,6 +65,9 @@ func (x *ioendTable) diskSector(k *Kernel, s int32) (blk.Sector, bool) {
 func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 	k, f := t.k, &t.f
 	file, at := f.wbBlock*k.blockSectors, k.super.Sector(disk)
+	if k.design.Stable == StableBounce {
+		k.cache.bounce(file, k.blockSectors)
+	}
 	var unw, atomic int32
 	if unwritten {
 		unw = 1
@@ -324,6 +327,9 @@ func (k *Kernel) endIoendWriteback(slot int32) {
 	e := &k.ioends.e[slot]
 	for s := e.file; s < e.file+e.len; s += k.blockSectors {
 		k.cache.folio(s/pageSectors).writeback--
+	}
+	if k.design.Stable == StableBounce {
+		k.cache.unbounce(e.file, e.len)
 	}
 	*e = ioend{}
 	k.ioends.used.drop(slot)

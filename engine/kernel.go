@@ -98,6 +98,9 @@ type frame struct {
 	retry     int32 // sectors that a rejected copy asks for
 	page      int32 // first page of the locked folio
 	copied    int32
+	tries     int32    // copies that were not kept
+	signal    int32    // 1 when a fatal signal is pending
+	noMemory  int32    // 1 when the next allocation fails
 	err       int32    // errno that ended the copying
 	userPages [2]int32 // bit set: resident
 	userGone  [2]int32 // bit set: unmapped for good

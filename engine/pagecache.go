@@ -25,6 +25,9 @@ type folio struct {
 	writeback int32
 
 	dirtyBlocks, uptodateBlocks uint64
+
+	atomic             bool   // track: page-flag
+	startBits, endBits uint64 // track: state-bits
 }
 
 // pageCache holds the folios by their first page, and the content by sector
@@ -34,6 +37,10 @@ type pageCache struct {
 	head    []int32 // page to 1 + first page of the folio it is in
 	content []blk.Handle
 	sum     key.Key // of the content
+	// bounced is what I/O reads instead of the content where stable: bounce
+	// copied it; 0 elsewhere.
+	bounced    []blk.Handle
+	bouncedSum key.Key
 }
 
 func (c *pageCache) init(k *Kernel) {
@@ -42,17 +49,24 @@ func (c *pageCache) init(k *Kernel) {
 	c.folios = make([]folio, n)
 	c.head = make([]int32, n)
 	c.content = make([]blk.Handle, n*pageSectors)
+	if k.design.Stable == StableBounce {
+		c.bounced = make([]blk.Handle, n*pageSectors)
+	}
 }
 
 func (c *pageCache) reset() {
 	clear(c.folios)
 	clear(c.head)
 	clear(c.content)
-	c.sum = key.Key{}
+	clear(c.bounced)
+	c.sum, c.bouncedSum = key.Key{}, key.Key{}
 }
 
 func (c *pageCache) hash(h *key.Hasher) {
 	h.Key(c.sum)
+	if c.bounced != nil {
+		h.Key(c.bouncedSum)
+	}
 	for i := range c.folios {
 		f := &c.folios[i]
 		if f.pages == 0 {
@@ -64,6 +78,14 @@ func (c *pageCache) hash(h *key.Hasher) {
 		}
 		if f.mark {
 			w |= 1 << 62
+		}
+		if f.atomic {
+			w |= 1 << 61
+		}
+		if f.startBits|f.endBits != 0 {
+			w |= 1 << 60
+			h.Word(f.startBits)
+			h.Word(f.endBits)
 		}
 		h.Word(w)
 		h.Word(f.dirtyBlocks)
@@ -93,6 +115,32 @@ func (c *pageCache) put(s int32, h blk.Handle) {
 	}
 }
 
+// bounce copies a run of sectors for I/O to read.
+func (c *pageCache) bounce(from, n int32) {
+	for s := from; s < from+n; s++ {
+		c.bouncedSum.Sub(held(s, c.bounced[s]))
+		c.bouncedSum.Add(held(s, c.content[s]))
+		c.bounced[s] = c.content[s]
+	}
+}
+
+// unbounce drops the copy of a run of sectors.
+func (c *pageCache) unbounce(from, n int32) {
+	for s := from; s < from+n; s++ {
+		c.bouncedSum.Sub(held(s, c.bounced[s]))
+		c.bouncedSum.Add(held(s, blk.Zero))
+		c.bounced[s] = blk.Zero
+	}
+}
+
+// underIO returns what I/O reads of a run of sectors.
+func (c *pageCache) underIO(from, n int32) []blk.Handle {
+	if c.bounced != nil {
+		return c.bounced[from : from+n]
+	}
+	return c.content[from : from+n]
+}
+
 // add makes a folio of n pages; none of them may be in the cache.
 func (c *pageCache) add(index, n int32) *folio {
 	f := &c.folios[index]
@@ -116,6 +164,39 @@ func (c *pageCache) remove(f *folio) {
 		c.head[p] = 0
 	}
 	f.pages = 0
+}
+
+// splitFolio splits a folio into two halves with the state of their blocks
+// (folio_split).
+func (k *Kernel) splitFolio(fo *folio) {
+	half := fo.pages / 2
+	second := &k.cache.folios[fo.index+half]
+	*second = *fo
+	second.index, second.pages = fo.index+half, half
+	n := uint(half * pageSectors / k.blockSectors)
+	fo.pages = half
+	for _, bits := range [][2]*uint64{{&fo.dirtyBlocks, &second.dirtyBlocks}, {&fo.uptodateBlocks, &second.uptodateBlocks},
+		{&fo.startBits, &second.startBits}, {&fo.endBits, &second.endBits}} {
+		*bits[0] &= 1<<n - 1
+		*bits[1] >>= n
+	}
+	for p := second.index; p < second.end(); p++ {
+		k.cache.head[p] = second.index + 1
+	}
+	for _, f := range []*folio{fo, second} {
+		f.dirty = f.dirty && f.dirtyBlocks != 0
+		f.mark = f.dirty
+	}
+}
+
+// all reports whether folios hold all of the pages.
+func (c *pageCache) all(from, to int32) bool {
+	for p := from; p < to; p++ {
+		if c.head[p] == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // end returns the first page after the folio.

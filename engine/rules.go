@@ -17,6 +17,8 @@ type rules interface {
 type writeRules interface {
 	// excludesWriters: writers take the inode lock alone (2).
 	excludesWriters() bool
+	// stopsAtSignal: the write ends because of a fatal signal (8).
+	stopsAtSignal(t *task) bool
 	// tagsBeforeUnlock: the range is tagged while the folio is still locked (14).
 	tagsBeforeUnlock() bool
 }
@@ -68,6 +70,12 @@ type sound struct{ *Kernel }
 
 // Writers of a block device share its lock (blkdev_write_iter).
 func (k sound) excludesWriters() bool { return k.design.Filesystem != BlockDevice }
+
+// A signal ends no atomic write of which a folio was copied: nothing could take
+// that back. 7.3 knows no such writes.
+func (k sound) stopsAtSignal(t *task) bool {
+	return t.f.signal != 0 && (t.f.unitTo == 0 || t.f.pos == t.f.start || !k.copier.holdsFolios())
+}
 
 func (sound) tagsBeforeUnlock() bool { return true }
 

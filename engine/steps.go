@@ -10,6 +10,7 @@ const (
 	stepInodeLock
 	stepWriteChecks
 	stepPin
+	stepBounce
 	stepMap
 	stepThrottle
 	stepFaultIn
@@ -67,6 +68,7 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepInodeLock:      {Num: "2", Name: "lock inode"},
 	stepWriteChecks:    {Num: "3", Name: "write checks"},
 	stepPin:            {Num: "4", Name: "pin user pages"},
+	stepBounce:         {Num: "4", Name: "copy to private buffer"},
 	stepMap:            {Num: "5", Name: "map and reserve"},
 	stepThrottle:       {Num: "6", Name: "throttle on dirty pages"},
 	stepFaultIn:        {Num: "7", Name: "fault user pages in"},

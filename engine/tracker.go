@@ -23,6 +23,8 @@ type tracker interface {
 	// forget drops the ranges that overlap [from, to), which are no longer what
 	// an atomic write left: truncated, punched, moved, or stored to (step 19).
 	forget(from, to int32)
+	// splits reports whether a folio may be split in two.
+	splits(fo *folio) bool
 	// evictions calls fn with a number and a text for each piece of memory that
 	// the kernel may take away now, and evict takes one (fault tracker_eviction).
 	evictions(fn func(n int32, text string))
@@ -33,8 +35,16 @@ type tracker interface {
 
 func newTracker(k *Kernel) tracker {
 	switch k.design.Track {
+	case TrackPageFlag:
+		return pageFlagTracker{k}
+	case TrackStateBits:
+		return stateBitsTracker{k}
 	case TrackCowFork:
-		return &cowForkTracker{k: k}
+		return &cowForkTracker{}
+	case TrackExtentStatus:
+		return &extentStatusTracker{}
+	case TrackSidecar:
+		return &sidecarTracker{}
 	}
 	return noTracker{}
 }
@@ -48,6 +58,7 @@ func (noTracker) close(span)                              {}
 func (noTracker) next(_, _ int32) (s span, open, ok bool) { return span{}, false, false }
 func (noTracker) take(_, _ int32)                         {}
 func (noTracker) forget(_, _ int32)                       {}
+func (noTracker) splits(*folio) bool                      { return true }
 func (noTracker) evictions(func(int32, string))           {}
 func (noTracker) evict(int32)                             {}
 func (noTracker) reset()                                  {}
@@ -148,6 +159,13 @@ func (x *spanTable) take(from, to int32) {
 		}
 	}
 }
+
+func (x *spanTable) forget(from, to int32) { x.take(from, to) }
+
+// Ranges are apart from folios and from their memory.
+func (x *spanTable) splits(*folio) bool            { return true }
+func (x *spanTable) evictions(func(int32, string)) {}
+func (x *spanTable) evict(int32)                   {}
 
 func (x *spanTable) release(slot int32) {
 	if e := &x.s[slot]; e.opened == 0 && e.tagged == 0 {

@@ -26,9 +26,11 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 		f.err = int32(t.writeIter(op))
 	}
 	if f.err != 0 {
+		k.copier.abandon(t)
 		t.unreserveClean()
 	}
 	t.closeUnit()
+	t.dropFolios()
 	t.Step(stepUnlockInode)
 	k.copier.end(t)
 	t.unlockInode()
@@ -55,9 +57,14 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 				return workloads.EFAULT
 			}
 			t.Step(stepSignal)
+			if k.rules.stopsAtSignal(t) {
+				return workloads.EINTR
+			}
 
 			t.Step(stepGetFolio)
-			t.lockFolio()
+			if err := t.lockFolio(); err != 0 {
+				return err
+			}
 			t.Step(stepStablePages)
 			t.waitStable()
 
@@ -117,6 +124,9 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 		if k.design.Writeback == WritebackAtomic && !k.rules.inPlace(span{from, to}) {
 			return workloads.EINVAL
 		}
+		if t.noMemory() {
+			return workloads.ENOMEM
+		}
 		f.unitFrom, f.unitTo = from, to
 		k.tracker.open(t.unit())
 	}
@@ -145,10 +155,16 @@ func (t *task) closeUnit() {
 }
 
 // lockFolio gets the folio at the position and locks it (iomap_get_folio).
-func (t *task) lockFolio() {
+func (t *task) lockFolio() workloads.Errno {
 	k, f := t.k, &t.f
 	page := f.pos / pageSectors
 	t.block(waitFolio, page)
+	if t.noMemory() {
+		return workloads.ENOMEM
+	}
+	if f.unitTo != 0 && f.holdTo == 0 && k.copier.holdsFolios() {
+		t.holdFolios()
+	}
 	fo := k.grabFolio(f.pos, f.end-f.pos)
 	fo.lockedBy = int32(t.ID()) + 1
 	f.page = fo.index
@@ -156,6 +172,35 @@ func (t *task) lockFolio() {
 	if f.retry != 0 {
 		f.chunk = min(f.chunk, f.retry)
 	}
+	return 0
+}
+
+// holdFolios gets all folios of the unit, so that no lack of memory can end
+// the write when some of them are copied.
+func (t *task) holdFolios() {
+	k, f := t.k, &t.f
+	f.holdFrom, f.holdTo = f.start/pageSectors, (f.end+pageSectors-1)/pageSectors
+	for pos := f.start; pos < f.end; {
+		fo := k.grabFolio(pos, f.end-pos)
+		fo.refs++
+		pos = fo.end() * pageSectors
+	}
+}
+
+// dropFolios ends what holdFolios began.
+func (t *task) dropFolios() {
+	t.k.eachFolio(t.f.holdFrom, t.f.holdTo, func(fo *folio) bool {
+		fo.refs--
+		return true
+	})
+	t.f.holdFrom, t.f.holdTo = 0, 0
+}
+
+// noMemory reports whether an allocation fails now: a fault decided that.
+func (t *task) noMemory() bool {
+	fails := t.f.noMemory != 0
+	t.f.noMemory = 0
+	return fails
 }
 
 func (t *task) unlockFolio() { t.k.cache.folio(t.f.page).lockedBy = 0 }
@@ -201,7 +246,7 @@ func (k *Kernel) readBlock(b int32) {
 // to the first user page that is not there, or to where a fault ended it.
 func (t *task) copyIn() {
 	k, f := t.k, &t.f
-	n := k.copier.resident(t, f.chunk)
+	n := t.resident(f.chunk)
 	if f.copied > 0 && f.copied < n {
 		n = f.copied
 	}
@@ -215,7 +260,7 @@ func (t *task) copyIn() {
 // right now may see either content.
 func (k *Kernel) putDirty(s int32, h blk.Handle) {
 	k.cache.put(s, h)
-	if fo := k.cache.folio(s / pageSectors); fo.writeback > 0 {
+	if fo := k.cache.folio(s / pageSectors); fo.writeback > 0 && k.design.Stable != StableBounce {
 		if at, ok := k.ioends.diskSector(k, s); ok {
 			k.dev.Alter(at, h)
 		}

@@ -110,7 +110,7 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 	assert.Equal(t, "design.filesystem: ext4 is not built yet", rows[3].NotBuilt.Error())
 
 	for text, want := range map[string]string{
-		"design: {copy: retry}":            "design.copy: retry",
+		"design: {submit: dontcache}":      "design.submit: dontcache",
 		"design: {submit: direct}":         "design.submit: direct",
 		"faults: {io_error: every-step}":   "faults.io_error: every-step",
 		"faults: {recovery_power_loss: 1}": "faults.recovery_power_loss: 1",

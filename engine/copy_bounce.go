@@ -1,0 +1,16 @@
+package engine
+
+import "untorn/workloads"
+
+// bounceCopier is copy: bounce. The data is copied to a private buffer first,
+// where page faults are allowed, and from there to the cache: that copy cannot
+// be short.
+type bounceCopier struct{ pinCopier }
+
+func (bounceCopier) begin(t *task) workloads.Errno {
+	t.Step(stepBounce)
+	if !t.pinUserPages() {
+		return workloads.EFAULT
+	}
+	return 0
+}
