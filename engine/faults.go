@@ -31,6 +31,9 @@ func (k *Kernel) Faults(buf []crashsim.Fault, mt *crashsim.Task, s crashsim.Step
 	if k.faults[crashsim.NoMemory] && t.f.noMemory == 0 && t.allocates(s) {
 		buf = append(buf, crashsim.Fault{Kind: crashsim.NoMemory, A: int32(t.ID())})
 	}
+	if k.faults[crashsim.Quota] && s == stepPickFolios && t.f.wbSync == 0 && t.f.wbQuota == 0 {
+		buf = append(buf, crashsim.Fault{Kind: crashsim.Quota, A: int32(t.ID())})
+	}
 	if k.faults[crashsim.FolioSplit] {
 		buf = k.splits(buf)
 	}
@@ -161,6 +164,8 @@ func (k *Kernel) Strike(x crashsim.Fault, _ *crashsim.Task) {
 		k.tasks[x.A].f.signal = 1
 	case crashsim.NoMemory:
 		k.tasks[x.A].f.noMemory = 1
+	case crashsim.Quota:
+		k.tasks[x.A].f.wbQuota = quotaReached
 	case crashsim.FolioSplit:
 		k.splitFolio(&k.cache.folios[x.A])
 	case crashsim.TrackerEviction:
@@ -193,6 +198,8 @@ func (k *Kernel) FaultText(x crashsim.Fault) string {
 		return fmt.Sprintf("fatal signal to %s", k.tasks[x.A].Name())
 	case crashsim.NoMemory:
 		return fmt.Sprintf("no memory for %s", k.tasks[x.A].Name())
+	case crashsim.Quota:
+		return "quota of background writeback reached"
 	case crashsim.FolioSplit:
 		return fmt.Sprintf("split folio at page %d", x.A)
 	case crashsim.TrackerEviction:

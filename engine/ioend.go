@@ -77,7 +77,7 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 	}
 	if f.building != 0 {
 		e := &k.ioends.e[f.building-1]
-		if e.file+e.len == file && e.disk+e.len == at && e.unit == slot+1 && e.place == place && e.unwritten == unw &&
+		if e.file+e.len == file && e.disk+e.len == at && k.rules.joins(e, slot) && e.place == place && e.unwritten == unw &&
 			e.len+k.blockSectors <= k.limits.maxTransfer {
 			e.len += k.blockSectors
 			e.eof = min(e.file+e.len, k.inodeAt(file).size)
@@ -178,9 +178,9 @@ func (t *task) endUnit(slot int32) {
 	for i := range k.ioends.used.all {
 		if e := &k.ioends.e[i]; e.state == ioendDone && e.unit == slot+1 {
 			k.endIoendWriteback(int32(i))
+			x.ioends--
 		}
 	}
-	x.ioends, x.failed, x.place = 0, 0, 0
 	k.units.release(slot)
 }
 
@@ -326,7 +326,7 @@ func (k *Kernel) cancelCow(from, to int32) {
 func (k *Kernel) endIoendWriteback(slot int32) {
 	e := &k.ioends.e[slot]
 	for s := e.file; s < e.file+e.len; s += k.blockSectors {
-		k.cache.folio(s/pageSectors).writeback--
+		k.rules.endWriteback(k.cache.folio(s / pageSectors))
 	}
 	if k.design.Stable == StableBounce {
 		k.cache.unbounce(e.file, e.len)

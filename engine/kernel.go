@@ -108,6 +108,7 @@ type frame struct {
 
 	// writeback, in pages and blocks
 	wbIndex, wbEnd, wbSync int32
+	wbQuota                int32 // quotaReached, quotaUsed
 	pickFrom, pickTo       int32
 	wbPage, wbNext         int32
 	wbBlock                int32

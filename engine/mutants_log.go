@@ -7,6 +7,10 @@ const MutantFsyncNoFlush = "fsync-no-flush"
 var logMutants = []Mutant{
 	{Name: MutantFsyncNoFlush, Defect: "fsync returns without flushing the device", Killers: []string{"fsync-durable"},
 		plant: wrap(func(r rules) rules { return fsyncNoFlush{r} })},
+	{Name: "remap-no-flush", Defect: "the remap is logged without flushing the data first", Killers: []string{"cow-fork"},
+		plant: wrap(func(r rules) rules { return remapNoFlush{r} })},
+	{Name: "log-no-fua", Defect: "the log write is not FUA and not followed by a flush", Killers: []string{"cow-fork"},
+		plant: wrap(func(r rules) rules { return logNoFUA{r} })},
 }
 
 // fsyncNoFlush leaves the flushes out where a caller waits for them.
@@ -15,3 +19,11 @@ type fsyncNoFlush struct{ rules }
 func (fsyncNoFlush) flushesOnFsync() bool        { return false }
 func (fsyncNoFlush) logFUA(t *task) bool         { return len(t.ops) == 0 }
 func (m fsyncNoFlush) flushesFirst(t *task) bool { return len(t.ops) == 0 && m.rules.flushesFirst(t) }
+
+type remapNoFlush struct{ rules }
+
+func (remapNoFlush) flushesFirst(*task) bool { return false }
+
+type logNoFUA struct{ rules }
+
+func (logNoFUA) logFUA(*task) bool { return false }

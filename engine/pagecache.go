@@ -187,6 +187,7 @@ func (k *Kernel) splitFolio(fo *folio) {
 		f.dirty = f.dirty && f.dirtyBlocks != 0
 		f.mark = f.dirty
 	}
+	k.tracker.split(fo, second)
 }
 
 // all reports whether folios hold all of the pages.

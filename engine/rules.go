@@ -11,6 +11,8 @@ type rules interface {
 	blockLayerRules
 	completionRules
 	logRules
+	// kernel returns what the rules are of.
+	kernel() *Kernel
 }
 
 // writeRules are those of the write call, steps 1 to 18.
@@ -19,8 +21,13 @@ type writeRules interface {
 	excludesWriters() bool
 	// stopsAtSignal: the write ends because of a fatal signal (8).
 	stopsAtSignal(t *task) bool
-	// tagsBeforeUnlock: the range is tagged while the folio is still locked (14).
-	tagsBeforeUnlock() bool
+	// tag remembers that the range has dirty data, while the folio is locked (14).
+	tag(t *task)
+	// nextFolio ends the work on a folio that is unlocked (17).
+	nextFolio(t *task)
+	// renewMapping reserves what a write still needs when its mapping went stale
+	// in the middle (10, 5).
+	renewMapping(t *task, s span) bool
 }
 
 // selectionRules are those of writeback, steps 20 to 28.
@@ -29,6 +36,16 @@ type selectionRules interface {
 	widen(from, to int32) (int32, int32)
 	// obstacle says what keeps a selection from being written now (21).
 	obstacle(from, to int32) obstacle
+	// quota returns what is still picked of a selection when background
+	// writeback has written as much as it may (21).
+	quota(from, to int32) (int32, int32)
+	// selects reports whether a folio of the selection is written with it (21).
+	selects(fo *folio) bool
+	// place returns where a block that a unit holds goes, as step 26 decided.
+	place(slot, block int32) int32
+	// joins reports whether a block of a unit, or of none, may extend the ioend
+	// under construction (27).
+	joins(e *ioend, slot int32) bool
 	// inPlace reports whether the blocks of a unit can be overwritten by one
 	// atomic bio (26).
 	inPlace(s span) bool
@@ -49,6 +66,8 @@ type completionRules interface {
 	complete(slot int32) bool
 	// reportsErrors: a writeback error is kept for fsync (33).
 	reportsErrors() bool
+	// endWriteback ends the writeback of one block of a folio (36).
+	endWriteback(fo *folio)
 	// remap moves the blocks of a unit, in one chain, with the size (34, 35).
 	remap(t *task, slot int32)
 	// freed returns the state of a block that a running transaction frees (34).
@@ -68,6 +87,8 @@ type logRules interface {
 // sound keeps every rule.
 type sound struct{ *Kernel }
 
+func (k sound) kernel() *Kernel { return k.Kernel }
+
 // Writers of a block device share its lock (blkdev_write_iter).
 func (k sound) excludesWriters() bool { return k.design.Filesystem != BlockDevice }
 
@@ -77,7 +98,24 @@ func (k sound) stopsAtSignal(t *task) bool {
 	return t.f.signal != 0 && (t.f.unitTo == 0 || t.f.pos == t.f.start || !k.copier.holdsFolios())
 }
 
-func (sound) tagsBeforeUnlock() bool { return true }
+func (sound) tag(t *task) { t.tagUnit() }
+
+func (sound) nextFolio(*task) {}
+
+// What was reserved for the whole unit stays reserved.
+func (k sound) renewMapping(_ *task, s span) bool { return k.reserve(s.from, s.to) }
+
+// A selection that is cut short would hold a part of a unit.
+func (sound) quota(_, _ int32) (from, to int32) { return 0, 0 }
+
+func (sound) selects(*folio) bool { return true }
+
+func (k sound) place(slot, _ int32) int32 { return k.units.u[slot].place }
+
+func (sound) joins(e *ioend, slot int32) bool { return e.unit == slot+1 }
+
+// A folio is under writeback until the last of its blocks is done.
+func (sound) endWriteback(fo *folio) { fo.writeback-- }
 
 func (sound) reportsErrors() bool { return true }
 

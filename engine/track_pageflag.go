@@ -41,6 +41,8 @@ func (x pageFlagTracker) forget(from, to int32) {
 // the halves belong together.
 func (x pageFlagTracker) splits(fo *folio) bool { return !fo.atomic }
 
+func (x pageFlagTracker) split(_, _ *folio) {}
+
 func (x pageFlagTracker) evictions(func(int32, string)) {}
 func (x pageFlagTracker) evict(int32)                   {}
 func (x pageFlagTracker) reset()                        {}

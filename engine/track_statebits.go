@@ -103,6 +103,8 @@ func (x stateBitsTracker) forget(from, to int32) {
 // splits: the marks are per block and move with them.
 func (x stateBitsTracker) splits(*folio) bool { return true }
 
+func (x stateBitsTracker) split(_, _ *folio) {}
+
 // evictions lists the folios whose private state may be freed: they are clean
 // (iomap_release_folio).
 func (x stateBitsTracker) evictions(fn func(int32, string)) {

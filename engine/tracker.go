@@ -23,8 +23,10 @@ type tracker interface {
 	// forget drops the ranges that overlap [from, to), which are no longer what
 	// an atomic write left: truncated, punched, moved, or stored to (step 19).
 	forget(from, to int32)
-	// splits reports whether a folio may be split in two.
+	// splits reports whether a folio may be split in two, and split is told
+	// that it was.
 	splits(fo *folio) bool
+	split(first, second *folio)
 	// evictions calls fn with a number and a text for each piece of memory that
 	// the kernel may take away now, and evict takes one (fault tracker_eviction).
 	evictions(fn func(n int32, text string))
@@ -59,6 +61,7 @@ func (noTracker) next(_, _ int32) (s span, open, ok bool) { return span{}, false
 func (noTracker) take(_, _ int32)                         {}
 func (noTracker) forget(_, _ int32)                       {}
 func (noTracker) splits(*folio) bool                      { return true }
+func (noTracker) split(_, _ *folio)                       {}
 func (noTracker) evictions(func(int32, string))           {}
 func (noTracker) evict(int32)                             {}
 func (noTracker) reset()                                  {}
@@ -164,6 +167,7 @@ func (x *spanTable) forget(from, to int32) { x.take(from, to) }
 
 // Ranges are apart from folios and from their memory.
 func (x *spanTable) splits(*folio) bool            { return true }
+func (x *spanTable) split(_, _ *folio)             {}
 func (x *spanTable) evictions(func(int32, string)) {}
 func (x *spanTable) evict(int32)                   {}
 

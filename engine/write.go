@@ -89,14 +89,13 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 			}
 			f.retry = 0
 			t.Step(stepTag)
-			if k.rules.tagsBeforeUnlock() {
-				t.tagUnit()
-			}
+			k.rules.tag(t)
 			t.Step(stepUnlockFolio)
 			f.pos += f.copied
 			t.ino().size = max(t.ino().size, f.pos)
 			t.unlockFolio()
 			t.Step(stepNextFolio)
+			k.rules.nextFolio(t)
 		}
 	}
 	return 0
@@ -130,7 +129,11 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 		f.unitFrom, f.unitTo = from, to
 		k.tracker.open(t.unit())
 	}
-	if !k.reserve(from, to) {
+	if f.pos > f.start && f.unitTo != 0 {
+		if !k.rules.renewMapping(t, t.unit()) {
+			return workloads.ENOSPC
+		}
+	} else if !k.reserve(from, to) {
 		return workloads.ENOSPC
 	}
 	return 0

@@ -49,6 +49,12 @@ func (t *task) writepages(from, to int32, sync bool) {
 	t.f = frame{next: f.next, file: f.file, start: f.start}
 }
 
+// States of the quota of background writeback (wbc->nr_to_write).
+const (
+	quotaReached = 1 // the selection at hand is the last
+	quotaUsed    = 2
+)
+
 // obstacle is why a selection has to wait or be skipped.
 type obstacle struct {
 	kind uint8
@@ -61,13 +67,19 @@ type obstacle struct {
 // It reports false when nothing is left to do.
 func (t *task) pickFolios() bool {
 	k, f := t.k, &t.f
-	for f.wbIndex < f.wbEnd {
+	for f.wbIndex < f.wbEnd && f.wbQuota != quotaUsed {
 		fo := k.cache.folio(f.wbIndex)
 		if fo == nil || !fo.mark {
 			f.wbIndex++
 			continue
 		}
 		f.pickFrom, f.pickTo = k.rules.widen(fo.index, fo.end())
+		if f.wbQuota == quotaReached {
+			f.wbQuota = quotaUsed
+			if f.pickFrom, f.pickTo = k.rules.quota(f.pickFrom, f.pickTo); f.pickTo == 0 {
+				break
+			}
+		}
 		switch o := k.rules.obstacle(f.pickFrom, f.pickTo); {
 		case o.kind == 0:
 			t.lockPicked()
@@ -148,7 +160,9 @@ func (k sound) obstacle(from, to int32) (o obstacle) {
 func (t *task) lockPicked() {
 	k, f := t.k, &t.f
 	k.eachFolio(f.pickFrom, f.pickTo, func(fo *folio) bool {
-		fo.lockedBy = int32(t.ID()) + 1
+		if k.rules.selects(fo) {
+			fo.lockedBy = int32(t.ID()) + 1
+		}
 		return true
 	})
 	first, last := k.pageBlock(f.pickFrom), k.pageBlock(f.pickTo)
@@ -217,7 +231,7 @@ func (t *task) writeBlock(fo *folio) {
 			t.waitMap(f.wbBlock)
 			k.units.u[slot].place = k.choose(&k.units.u[slot])
 		}
-		place = k.units.u[slot].place
+		place = k.rules.place(slot, f.wbBlock)
 	case k.usesCow():
 		place = placeCow
 	}

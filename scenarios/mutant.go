@@ -14,3 +14,12 @@ var knownMutants = []string{
 	"range-sync-half", "limit-shortens", "neighbour-error", "stale-remap-half", "shared-writer-lock",
 	"cow-gc-drops", "ioend-spans-units", "discard-early", "reject-then-plain", "ordered-half",
 }
+
+// WithMutant returns the row with a planted defect turned on in its design.
+func (r *Row) WithMutant(name string) Row {
+	out := *r
+	s := *r.Scenario
+	s.mutant = name
+	out.Scenario, out.Design.Mutant = &s, name
+	return out
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"untorn/engine"
+	"untorn/internal/report"
+	"untorn/internal/run"
+)
+
+type mutantFlags struct {
+	format    string
+	workers   int
+	out       string
+	scenarios []string
+	list      bool
+}
+
+func mutantsCommand(s *streams) *cobra.Command {
+	f := &mutantFlags{}
+	c := &cobra.Command{
+		Use:   "mutants [NAME]...",
+		Short: "Score the suite against planted defects",
+		Long: `Mutants turns on one planted defect of the engine after the other, all when none
+is named, and runs the rows of the suite whose design is expected to hold until
+one breaks. It prints which scenario killed each defect, the faults and
+preemptions of the cheapest counterexample and its steps, and how many rows
+break without a defect, which must be none. A schedule that is stuck is no kill.
+
+The exit code is 0 when every defect was killed and there was no false alarm.`,
+		Example: `  untorn mutants
+  untorn mutants --list
+  untorn mutants size-apart remap-no-flush --scenario append --scenario cow-fork
+  untorn mutants --format json > mutants.json
+  untorn replay runs-mutants/size-apart`,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return mutantNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error { return runMutants(c, s, f, args) },
+	}
+	c.Flags().StringVar(&f.format, "format", "text", "text or json")
+	c.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "workers; the score does not depend on it")
+	c.Flags().StringVar(&f.out, "out", "runs-mutants", "where the directories of kills go")
+	c.Flags().StringArrayVar(&f.scenarios, "scenario", nil, "scenario or file to run instead of all embedded ones; may be repeated")
+	c.Flags().BoolVar(&f.list, "list", false, "list the defects and run nothing")
+	return c
+}
+
+func mutantNames() []string {
+	var names []string
+	for _, m := range engine.Mutants() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+func runMutants(c *cobra.Command, s *streams, f *mutantFlags, names []string) error {
+	switch {
+	case f.format != "text" && f.format != "json":
+		return usage(fmt.Errorf("--format %q; allowed: text, json", f.format))
+	case f.workers < 1 || f.workers > maxWorkers:
+		return usage(fmt.Errorf("--workers %d; allowed: 1 to %d", f.workers, maxWorkers))
+	case f.out == "":
+		return usage(errors.New(`--out ""; allowed: a directory`))
+	}
+	var picked []engine.Mutant
+	for _, name := range names {
+		if !slices.Contains(mutantNames(), name) {
+			return usage(fmt.Errorf("%q is no planted defect; allowed: %s", name, strings.Join(mutantNames(), ", ")))
+		}
+	}
+	for _, m := range engine.Mutants() {
+		if len(names) == 0 || slices.Contains(names, m.Name) {
+			picked = append(picked, m)
+		}
+	}
+	if f.list {
+		for _, m := range picked {
+			fmt.Fprintf(s.out, "%-24s%s\n", m.Name, m.Defect)
+		}
+		return nil
+	}
+	rows, err := pickRows(f.scenarios, nil, nil)
+	if err != nil {
+		return usage(err)
+	}
+	line := newProgress(s.err)
+	o := run.Options{Target: run.Model{}, Out: f.out, Workers: f.workers, Now: time.Now, Progress: line.set}
+	rep, code, err := run.Mutants(c.Context(), rows, picked, o)
+	line.clear()
+	if err != nil {
+		return &exitError{code, err}
+	}
+	write := report.WriteMutants
+	if f.format == "json" {
+		write = report.WriteMutantsJSON
+	}
+	if err := write(s.out, rep); err != nil {
+		return &exitError{run.ExitEnvironment, err}
+	}
+	return finish(code, nil)
+}
