@@ -19,8 +19,8 @@ torture: build   ## run every embedded scenario and print the table
 
 # Three faults everywhere, and three preemptions where that ends within minutes.
 LARGE = append cow-fork ioend-cap merge remap-chain rewrite same-unit two-writers
-SMALL = bounce boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned mlock no-memory page-flag retry retry-dirty \
-	plain-writeback short-copy sidecar signal split stable-bounce state-bits sub-folio
+SMALL = awun bounce cow-gc quota retry-again boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned mlock no-memory page-flag retry retry-dirty \
+	plain-writeback short-copy sidecar signal split stable-bounce state-bits sub-folio two-units
 
 torture-full: build ## the same with raised bounds; takes minutes
 	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=3 $(SMALL)

@@ -22,7 +22,7 @@ type ioend struct {
 	disk      blk.Sector
 	len       int32
 	unit      int32 // 1 + slot of the unit it belongs to
-	place     int32 // placeCow or placeInPlace
+	place     int32 // placeCow, placeInPlace or placePlain
 	unwritten int32
 	atomic    int32 // goes out as one atomic bio
 	eof       int32 // end of its data in the file: its end, or the size when it was built
@@ -221,12 +221,13 @@ func (k sound) remap(t *task, slot int32) {
 	t.unlockMap(x.from)
 }
 
-// unitIoend returns the first ioend of a unit at or after a file block.
+// unitIoend returns the first ioend of a unit, at or after a file block, that
+// went to new blocks.
 func (k *Kernel) unitIoend(slot, from int32) *ioend {
 	var best *ioend
 	for i := range k.ioends.used.all {
 		e := &k.ioends.e[i]
-		if e.state == ioendDone && e.unit == slot+1 && e.file >= from*k.blockSectors && (best == nil || e.file < best.file) {
+		if e.state == ioendDone && e.unit == slot+1 && e.place == placeCow && e.file >= from*k.blockSectors && (best == nil || e.file < best.file) {
 			best = e
 		}
 	}

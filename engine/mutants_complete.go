@@ -63,7 +63,11 @@ func (reuseBusyExtent) freed() blockState { return blockFree }
 
 type stableClearedEarly struct{ rules }
 
-func (stableClearedEarly) endWriteback(fo *folio) { fo.writeback = 0 }
+func (stableClearedEarly) endWriteback(fo *folio) {
+	if fo.writeback--; fo.lockedBy == 0 || fo.writeback < 0 {
+		fo.writeback = 0
+	}
+}
 
 type errorLost struct{ rules }
 

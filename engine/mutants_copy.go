@@ -88,8 +88,9 @@ func (staleRemapHalf) renewMapping(t *task, s span) bool {
 
 func (m staleRemapHalf) place(slot, block int32) int32 {
 	k := m.kernel()
-	if k.forks.cow[block] == hole && k.forks.data[block].real() {
-		return placeInPlace
+	place := m.rules.place(slot, block)
+	if place == placeCow && k.forks.cow[block] == hole && k.forks.data[block].real() {
+		return placePlain
 	}
-	return m.rules.place(slot, block)
+	return place
 }

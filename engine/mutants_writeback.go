@@ -45,11 +45,27 @@ func (m skipUnderWriteback) obstacle(from, to int32) obstacle {
 
 type sharedCowBlocks struct{ rules }
 
+// obstacle does not wait for the unit in flight that has the same range.
 func (m sharedCowBlocks) obstacle(from, to int32) obstacle {
-	if o := m.rules.obstacle(from, to); o.kind != waitWriteback {
-		return o
+	k := m.kernel()
+	o := m.rules.obstacle(from, to)
+	if s, _, ok := k.tracker.next(k.pageBlock(from), k.pageBlock(to)); ok && o.kind == waitWriteback {
+		for i := range k.units.used.all {
+			if k.units.u[i].span == s {
+				return obstacle{}
+			}
+		}
 	}
-	return obstacle{}
+	return o
+}
+
+// What the first completion took is not there for the second one
+// (xfs_reflink_end_cow_extent finds no extent in the COW fork).
+func (m sharedCowBlocks) remap(t *task, slot int32) {
+	k := t.k
+	if x := &k.units.u[slot]; k.forks.cow[x.from].real() {
+		m.rules.remap(t, slot)
+	}
 }
 
 // fragmentedInPlace looks at the first block of the unit alone.

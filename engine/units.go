@@ -22,7 +22,8 @@ type unit struct {
 
 const (
 	placeCow     = 1
-	placeInPlace = 2
+	placeInPlace = 2 // as one atomic bio
+	placePlain   = 3 // in place, with no promise
 )
 
 // maxUnits is enough for every operation of a workload.

@@ -201,7 +201,8 @@ func (t *task) writeFolio(fo *folio) {
 		k.cache.put(s, blk.Zero)
 	}
 	t.Step(stepStartWriteback)
-	fo.writeback, fo.mark = 1, fo.dirty
+	fo.writeback++
+	fo.mark = fo.dirty
 	t.Step(stepMapBlocks)
 	_, last := k.folioBlocks(fo)
 	for f.wbBlock, _ = k.folioBlocks(fo); f.wbBlock < last; f.wbBlock++ {
@@ -223,7 +224,7 @@ func (t *task) writeFolio(fo *folio) {
 func (t *task) writeBlock(fo *folio) {
 	k, f := t.k, &t.f
 	slot := k.units.find(f.wbBlock)
-	place := int32(placeInPlace)
+	place := int32(placePlain)
 	switch {
 	case slot >= 0:
 		if k.units.u[slot].place == 0 {
