@@ -204,7 +204,7 @@ func (d *Design) notBuilt() string {
 	switch {
 	case d.Filesystem != XFS:
 		return "design.filesystem: " + d.Filesystem.String()
-	case d.Submit != SubmitWriteback:
+	case d.Submit == SubmitDirect:
 		return "design.submit: " + d.Submit.String()
 	}
 	return ""

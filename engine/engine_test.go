@@ -88,7 +88,7 @@ func TestRandomSchedules(t *testing.T) {
 						c.Faults[i] = true
 					}
 					k := newKernel(t, c)
-					for seed := range uint64(60) {
+					for seed := range uint64(25) {
 						out := k.Machine().Run(randomly(rand.New(rand.NewPCG(seed, 1))), wide)
 						require.Equal(t, crashsim.Done, out.Kind, "seed %d: %v %s", seed, out.Kind, out.Detail)
 					}
@@ -119,6 +119,17 @@ func builtDesigns() (all []Design) {
 				for stable := StableNone; stable <= StableBounce; stable++ {
 					d := testDesign()
 					d.Track, d.Writeback, d.Stable, d.FolioMax = track, wb, stable, folio
+					add(d)
+				}
+			}
+		}
+	}
+	for submit := SubmitWriteThrough; submit <= SubmitDontcache; submit++ {
+		for _, track := range []Track{TrackNone, TrackCowFork, TrackPageFlag} {
+			for wb := WritebackPlain; wb <= WritebackCowOrAtomic; wb++ {
+				for stable := StableNone; stable <= StableBounce; stable++ {
+					d := testDesign()
+					d.Submit, d.Track, d.Writeback, d.Stable = submit, track, wb, stable
 					add(d)
 				}
 			}

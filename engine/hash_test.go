@@ -23,7 +23,7 @@ func keyOf(k *Kernel) key.Key {
 func inTheMiddle(k *Kernel) {
 	k.Reset()
 	k.cache.add(2, 1)
-	k.cache.folios[2] = folio{2, 1, 0, true, true, 1, 1, 1, 1, false, 0, 0}
+	k.cache.folios[2] = folio{2, 1, 0, true, true, 1, 1, 1, 1, false, false, 0, 0}
 	k.cache.put(2*pageSectors, blk.Data(1, 0))
 	slot := k.units.used.take()
 	k.units.u[slot] = unit{span{0, 4}, 0, placeCow, 1, 0}
@@ -78,6 +78,7 @@ func cacheMutations() []mutation {
 		{"folio.writeback", func(k *Kernel) { k.cache.folios[2].writeback++ }},
 		{"folio.dirtyBlocks", func(k *Kernel) { k.cache.folios[2].dirtyBlocks = 0 }},
 		{"folio.uptodateBlocks", func(k *Kernel) { k.cache.folios[2].uptodateBlocks = 0 }},
+		{"folio.dropBehind", func(k *Kernel) { k.cache.folios[2].dropBehind = true }},
 		{"folio.atomic", func(k *Kernel) { k.cache.folios[2].atomic = true }},
 		{"folio.startBits", func(k *Kernel) { k.cache.folios[2].startBits = 1 }},
 		{"folio.endBits", func(k *Kernel) { k.cache.folios[2].endBits = 1 }},

@@ -329,6 +329,7 @@ func (k *Kernel) endIoendWriteback(slot int32) {
 	for s := e.file; s < e.file+e.len; s += k.blockSectors {
 		k.rules.endWriteback(k.cache.folio(s / pageSectors))
 	}
+	k.dropClean()
 	if k.design.Stable == StableBounce {
 		k.cache.unbounce(e.file, e.len)
 	}

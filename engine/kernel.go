@@ -43,6 +43,7 @@ type Kernel struct {
 	rules   rules
 	tracker tracker
 	copier  copier
+	submit  submitter
 
 	numFiles int32
 	inodes   [maxFiles]inode
@@ -86,25 +87,28 @@ type frame struct {
 	file int32 // that the operation is on
 
 	// buffered write, in sectors of the file
-	start     int32 // where the operation begins
-	pos, end  int32
-	unitFrom  int32 // the unit held open, file blocks; 0, 0 for none
-	unitTo    int32
-	holdFrom  int32 // the folios held so that they stay, pages
-	holdTo    int32
-	mapEnd    int32 // end of the mapping in use
-	mapStale  int32 // the forks changed since the mapping was made
-	chunk     int32 // sectors of this iteration
-	retry     int32 // sectors that a rejected copy asks for
-	page      int32 // first page of the locked folio
-	copied    int32
-	tries     int32    // copies that were not kept
-	signal    int32    // 1 when a fatal signal is pending
-	noMemory  int32    // 1 when the next allocation fails
-	err       int32    // errno that ended the copying
-	userPages [2]int32 // bit set: resident
-	userGone  [2]int32 // bit set: unmapped for good
-	pinned    int32
+	start    int32 // where the operation begins
+	pos, end int32
+	unitFrom int32 // the unit held open, file blocks; 0, 0 for none
+	unitTo   int32
+	holdFrom int32 // the folios held so that they stay, pages
+	holdTo   int32
+	mapEnd   int32 // end of the mapping in use
+	mapStale int32 // the forks changed since the mapping was made
+	chunk    int32 // sectors of this iteration
+	retry    int32 // sectors that a rejected copy asks for
+	page     int32 // first page of the locked folio
+	copied   int32
+	tries    int32 // copies that were not kept
+	signal   int32 // 1 when a fatal signal is pending
+	noMemory int32 // 1 when the next allocation fails
+	through  int32 // 1 + slot of the unit that the write sends itself
+	// errorsBefore counts the writeback errors of the file when the write began.
+	errorsBefore int32
+	err          int32    // errno that ended the copying
+	userPages    [2]int32 // bit set: resident
+	userGone     [2]int32 // bit set: unmapped for good
+	pinned       int32
 
 	// writeback, in pages and blocks
 	wbIndex, wbEnd, wbSync int32
@@ -158,7 +162,7 @@ func New(c *Config) *Kernel {
 		t.Task = k.machine.AddTask(name, false, func(*crashsim.Task) { t.runOps() })
 		k.tasks = append(k.tasks, t)
 	}
-	k.tracker, k.copier, k.rules = newTracker(k), newCopier(k), sound{k}
+	k.tracker, k.copier, k.submit, k.rules = newTracker(k), newCopier(k), newSubmitter(k), sound{k}
 	if m := mutantByName(c.Design.Mutant); m != nil {
 		m.plant(k)
 	}

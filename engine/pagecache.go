@@ -26,6 +26,7 @@ type folio struct {
 
 	dirtyBlocks, uptodateBlocks uint64
 
+	dropBehind         bool   // leaves the cache when its writeback ends
 	atomic             bool   // track: page-flag
 	startBits, endBits uint64 // track: state-bits
 }
@@ -81,6 +82,9 @@ func (c *pageCache) hash(h *key.Hasher) {
 		}
 		if f.atomic {
 			w |= 1 << 61
+		}
+		if f.dropBehind {
+			w |= 1 << 59
 		}
 		if f.startBits|f.endBits != 0 {
 			w |= 1 << 60
@@ -163,7 +167,17 @@ func (c *pageCache) remove(f *folio) {
 	for p := f.index; p < f.index+f.pages; p++ {
 		c.head[p] = 0
 	}
-	f.pages = 0
+	*f = folio{}
+}
+
+// dropClean drops the folios that are to leave the cache and that nothing
+// keeps (folio_end_dropbehind).
+func (k *Kernel) dropClean() {
+	for i := range k.cache.folios {
+		if fo := &k.cache.folios[i]; fo.dropBehind && fo.evictable() {
+			k.cache.remove(fo)
+		}
+	}
 }
 
 // splitFolio splits a folio into two halves with the state of their blocks

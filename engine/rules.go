@@ -21,6 +21,8 @@ type writeRules interface {
 	excludesWriters() bool
 	// stopsAtSignal: the write ends because of a fatal signal (8).
 	stopsAtSignal(t *task) bool
+	// stablePages waits until the locked folio may change (9).
+	stablePages(t *task)
 	// tag remembers that the range has dirty data, while the folio is locked (14).
 	tag(t *task)
 	// nextFolio ends the work on a folio that is unlocked (17).
@@ -97,6 +99,8 @@ func (k sound) excludesWriters() bool { return k.design.Filesystem != BlockDevic
 func (k sound) stopsAtSignal(t *task) bool {
 	return t.f.signal != 0 && (t.f.unitTo == 0 || t.f.pos == t.f.start || !k.copier.holdsFolios())
 }
+
+func (sound) stablePages(t *task) { t.waitStable() }
 
 func (sound) tag(t *task) { t.tagUnit() }
 

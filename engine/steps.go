@@ -26,6 +26,9 @@ const (
 	stepRetry
 	stepNextFolio
 	stepUnlockInode
+	stepSubmitThrough
+	stepWaitThrough
+	stepWritebackKick
 	stepWritebackBegin
 	stepWritebackSync
 	stepPickFolios
@@ -84,6 +87,9 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepRetry:          {Num: "16", Name: "retry rejected copy"},
 	stepNextFolio:      {Num: "17", Name: "next folio"},
 	stepUnlockInode:    {Num: "18", Name: "unlock inode"},
+	stepSubmitThrough:  {Num: "29", Name: "submit under the folio lock"},
+	stepWaitThrough:    {Num: "18", Name: "wait for own writeback"},
+	stepWritebackKick:  {Num: "20", Name: "kick writeback of own range"},
 	stepWritebackBegin: {Num: "20", Name: "begin writeback"},
 	stepWritebackSync:  {Num: "20", Name: "begin sync writeback"},
 	stepPickFolios:     {Num: "21", Name: "pick folios"},

@@ -14,7 +14,7 @@ func (s span) overlaps(from, to int32) bool { return s.from < to && from < s.to 
 // a whole, and its ioends complete together.
 type unit struct {
 	span
-	picked int32 // selected for writeback, steps 21 to 28
+	picked int32 // 1 + task that selected it for writeback, steps 21 to 28
 	place  int32 // where writeback sends it: placeCow, placeInPlace
 	ioends int32 // not finished yet: the barrier before the remap
 	failed int32 // an ioend of it failed
@@ -44,8 +44,16 @@ func (u *unitTable) hash(h *key.Hasher) {
 	}
 }
 
-// find returns the slot of the picked unit that holds a block, -1 if none does.
-func (u *unitTable) find(block int32) int32 { return u.pickedIn(block, block+1) }
+// find returns the slot of the unit that a task picked and that holds a
+// block, -1 if none does.
+func (u *unitTable) find(block int32, task int) int32 {
+	for i := range u.used.all {
+		if x := &u.u[i]; x.picked == int32(task)+1 && x.overlaps(block, block+1) {
+			return int32(i)
+		}
+	}
+	return -1
+}
 
 // pickedIn returns the slot of a unit in the range that writeback is
 // selecting, or -1.
@@ -58,10 +66,10 @@ func (u *unitTable) pickedIn(from, to int32) int32 {
 	return -1
 }
 
-// pick begins the writeback of a unit and returns its slot.
-func (u *unitTable) pick(s span) int32 {
+// pick begins the writeback of a unit by a task and returns its slot.
+func (u *unitTable) pick(s span, task int) int32 {
 	slot := u.used.take()
-	u.u[slot] = unit{span: s, picked: 1}
+	u.u[slot] = unit{span: s, picked: int32(task) + 1}
 	return slot
 }
 

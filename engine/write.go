@@ -20,6 +20,7 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 
 	t.Step(stepWriteChecks)
 	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
+	f.errorsBefore = t.ino().wbErrors
 
 	f.err = int32(k.copier.begin(t))
 	if f.err == 0 {
@@ -35,6 +36,9 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 	k.copier.end(t)
 	t.unlockInode()
 	written := f.pos - f.start
+	if err := k.submit.unlocked(t, op); f.err == 0 {
+		f.err = int32(err)
+	}
 	if f.err != 0 && (op.Atomic || written == 0) {
 		return workloads.Fail(workloads.Errno(f.err))
 	}
@@ -66,7 +70,7 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 				return err
 			}
 			t.Step(stepStablePages)
-			t.waitStable()
+			k.rules.stablePages(t)
 
 			t.Step(stepMapValid)
 			if f.mapStale != 0 {
@@ -90,6 +94,7 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 			f.retry = 0
 			t.Step(stepTag)
 			k.rules.tag(t)
+			k.submit.copied(t)
 			t.Step(stepUnlockFolio)
 			f.pos += f.copied
 			t.ino().size = max(t.ino().size, f.pos)
@@ -112,7 +117,7 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 	for {
 		if k.inodeOf(from).mapLockedBy != 0 {
 			t.waitMap(from)
-		} else if slot := k.units.pickedIn(from, to); slot >= 0 {
+		} else if slot := k.units.pickedIn(from, to); slot >= 0 && slot != f.through-1 {
 			t.block(waitUnitFree, slot)
 		} else {
 			break
@@ -211,6 +216,7 @@ func (t *task) unlockFolio() { t.k.cache.folio(t.f.page).lockedBy = 0 }
 // waitStable waits for writeback of the locked folio to end where the mapping
 // asks for stable pages (folio_wait_stable).
 func (t *task) waitStable() {
+	t.submitOwn()
 	if t.k.design.Stable == StableWait {
 		t.block(waitWriteback, t.f.page)
 	}
@@ -283,5 +289,6 @@ func (t *task) copyEnd() bool {
 	fo.uptodateBlocks |= bits
 	fo.dirtyBlocks |= bits
 	fo.dirty, fo.mark = true, true
+	fo.dropBehind = k.submit.dropsBehind(t.op())
 	return true
 }

@@ -39,7 +39,7 @@ func (t *task) writepages(from, to int32, sync bool) {
 				t.writeFolio(fo)
 			}
 		}
-		k.unpick(f.pickFrom, f.pickTo)
+		t.unpick(f.pickFrom, f.pickTo)
 		f.wbIndex = f.pickTo
 	}
 	t.Step(stepSubmit)
@@ -167,17 +167,18 @@ func (t *task) lockPicked() {
 	})
 	first, last := k.pageBlock(f.pickFrom), k.pageBlock(f.pickTo)
 	for s, _, ok := k.tracker.next(first, last); ok; s, _, ok = k.tracker.next(s.to, last) {
-		k.units.pick(s)
+		k.units.pick(s, t.ID())
 	}
 	k.tracker.take(first, last)
 }
 
 // unpick ends the selection: the folios of its units are under writeback now,
 // and what the units guarded has gone out.
-func (k *Kernel) unpick(from, to int32) {
+func (t *task) unpick(from, to int32) {
+	k := t.k
 	for i := range k.units.used.all {
 		x := &k.units.u[i]
-		if x.picked != 0 {
+		if x.picked == int32(t.ID())+1 {
 			first := x.from * k.blockSectors / pageSectors
 			if first >= from && first < to {
 				x.picked = 0
@@ -189,11 +190,23 @@ func (k *Kernel) unpick(from, to int32) {
 
 // writeFolio writes one locked folio (iomap_writeback_folio), steps 22 to 28.
 func (t *task) writeFolio(fo *folio) {
-	k, f := t.k, &t.f
+	k := t.k
 	if !fo.dirty {
 		fo.lockedBy = 0
 		return
 	}
+	t.startWriteback(fo)
+	t.mapFolio(fo, 0, int32(len(k.forks.data)))
+	t.Step(stepUnlockPicked)
+	fo.lockedBy = 0
+	fo.writeback--
+}
+
+// startWriteback takes a locked folio from dirty to under writeback
+// (folio_clear_dirty_for_io, iomap_writeback_handle_eof,
+// folio_start_writeback), steps 22 to 24.
+func (t *task) startWriteback(fo *folio) {
+	k := t.k
 	t.Step(stepClearDirty)
 	fo.dirty = false
 	t.Step(stepEOF)
@@ -203,9 +216,16 @@ func (t *task) writeFolio(fo *folio) {
 	t.Step(stepStartWriteback)
 	fo.writeback++
 	fo.mark = fo.dirty
+}
+
+// mapFolio sends those dirty blocks of a folio to the disk that lie in
+// [from, to) (iomap_writeback_range), steps 25 to 27. A folio with others is
+// dirty again.
+func (t *task) mapFolio(fo *folio, from, to int32) {
+	k, f := t.k, &t.f
 	t.Step(stepMapBlocks)
-	_, last := k.folioBlocks(fo)
-	for f.wbBlock, _ = k.folioBlocks(fo); f.wbBlock < last; f.wbBlock++ {
+	first, last := k.folioBlocks(fo)
+	for f.wbBlock = max(first, from); f.wbBlock < min(last, to); f.wbBlock++ {
 		bit := k.blockBits(fo, f.wbBlock, f.wbBlock+1)
 		if fo.dirtyBlocks&bit == 0 {
 			continue
@@ -215,15 +235,15 @@ func (t *task) writeFolio(fo *folio) {
 			t.writeBlock(fo)
 		}
 	}
-	t.Step(stepUnlockPicked)
-	fo.lockedBy = 0
-	fo.writeback--
+	if fo.dirtyBlocks != 0 {
+		fo.dirty, fo.mark = true, true
+	}
 }
 
 // writeBlock sends one dirty block to its place on the disk: steps 25 to 27.
 func (t *task) writeBlock(fo *folio) {
 	k, f := t.k, &t.f
-	slot := k.units.find(f.wbBlock)
+	slot := k.units.find(f.wbBlock, t.ID())
 	place := int32(placePlain)
 	switch {
 	case slot >= 0:

@@ -110,12 +110,12 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 	assert.Equal(t, "design.filesystem: ext4 is not built yet", rows[3].NotBuilt.Error())
 
 	for text, want := range map[string]string{
-		"design: {submit: dontcache}":      "design.submit: dontcache",
+		"design: {filesystem: ext4, track: none, writeback: atomic}": "design.filesystem: ext4",
 		"design: {submit: direct}":         "design.submit: direct",
 		"faults: {io_error: every-step}":   "faults.io_error: every-step",
 		"faults: {recovery_power_loss: 1}": "faults.recovery_power_loss: 1",
-		"control: {mutant: pin-late}":      "mutant: pin-late",
-		"mutant: size-apart":               "mutant: size-apart",
+		"control: {mutant: discard-early}": "mutant: discard-early",
+		"mutant: ordered-half":             "mutant: ordered-half",
 	} {
 		r := decode(t, minimal+text+"\n").Rows()[0]
 		if assert.NotNil(t, r.NotBuilt, text) {

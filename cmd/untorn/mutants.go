@@ -4,13 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"untorn/engine"
 	"untorn/internal/report"
 	"untorn/internal/run"
 )
@@ -41,7 +38,7 @@ The exit code is 0 when every defect was killed and there was no false alarm.`,
   untorn mutants --format json > mutants.json
   untorn replay runs-mutants/size-apart`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return mutantNames(), cobra.ShellCompDirectiveNoFileComp
+			return run.MutantNames(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(c *cobra.Command, args []string) error { return runMutants(c, s, f, args) },
 	}
@@ -53,14 +50,6 @@ The exit code is 0 when every defect was killed and there was no false alarm.`,
 	return c
 }
 
-func mutantNames() []string {
-	var names []string
-	for _, m := range engine.Mutants() {
-		names = append(names, m.Name)
-	}
-	return names
-}
-
 func runMutants(c *cobra.Command, s *streams, f *mutantFlags, names []string) error {
 	switch {
 	case f.format != "text" && f.format != "json":
@@ -70,16 +59,9 @@ func runMutants(c *cobra.Command, s *streams, f *mutantFlags, names []string) er
 	case f.out == "":
 		return usage(errors.New(`--out ""; allowed: a directory`))
 	}
-	var picked []engine.Mutant
-	for _, name := range names {
-		if !slices.Contains(mutantNames(), name) {
-			return usage(fmt.Errorf("%q is no planted defect; allowed: %s", name, strings.Join(mutantNames(), ", ")))
-		}
-	}
-	for _, m := range engine.Mutants() {
-		if len(names) == 0 || slices.Contains(names, m.Name) {
-			picked = append(picked, m)
-		}
+	picked, err := run.PickMutants(names)
+	if err != nil {
+		return usage(err)
 	}
 	if f.list {
 		for _, m := range picked {

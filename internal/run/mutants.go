@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"untorn/engine"
 	"untorn/internal/report"
@@ -12,6 +13,27 @@ import (
 	"untorn/scenarios"
 	"untorn/verifier"
 )
+
+// MutantNames lists the planted defects.
+func MutantNames() []string {
+	var names []string
+	for _, m := range engine.Mutants() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// PickMutants returns the planted defects of these names, all when there is
+// none.
+func PickMutants(names []string) ([]engine.Mutant, error) {
+	for _, name := range names {
+		if all := MutantNames(); !slices.Contains(all, name) {
+			return nil, fmt.Errorf("%q is no planted defect; allowed: %s", name, strings.Join(all, ", "))
+		}
+	}
+	picked := slices.Clone(engine.Mutants())
+	return slices.DeleteFunc(picked, func(m engine.Mutant) bool { return len(names) > 0 && !slices.Contains(names, m.Name) }), nil
+}
 
 // Mutants turns on one planted defect after the other and looks for a row
 // that breaks by it: a row of the suite whose design is expected to hold, in

@@ -148,11 +148,11 @@ func TestVerdicts(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	held, torn := explored(verifier.Held), explored(verifier.Torn)
 	target := &fake{design: held, control: torn}
-	_, code, err := Rows(context.Background(), rows(t, "design: {submit: [writeback, dontcache]}"), options(t, target))
+	_, code, err := Rows(context.Background(), rows(t, "design: {submit: [writeback, direct]}"), options(t, target))
 	require.NoError(t, err)
 	assert.Equal(t, ExitNotBuilt, code)
 
-	rep, code, err := Rows(context.Background(), rows(t, "design: {submit: [writeback, dontcache], track: [cow-fork, extent-status]}\nexpect: [{where: {submit: writeback}, verdict: torn}]"), options(t, target))
+	rep, code, err := Rows(context.Background(), rows(t, "design: {submit: [writeback, direct], track: [cow-fork, extent-status]}\nexpect: [{where: {submit: writeback}, verdict: torn}]"), options(t, target))
 	require.NoError(t, err)
 	assert.Equal(t, ExitUnexpected, code, "1 comes before 4")
 	assert.Equal(t, []string{"held", "not-checked", "skipped", "skipped"}, verdicts(rep))
