@@ -91,7 +91,11 @@ func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots slotSet) {
 	k.payload = k.payload[:0]
 	for _, slot := range plug {
 		e := &k.ioends.e[slot]
-		k.payload = append(k.payload, k.cache.underIO(e.file, e.len)...)
+		if e.owner != 0 {
+			k.payload = k.directPayload(k.payload, e)
+		} else {
+			k.payload = append(k.payload, k.cache.underIO(e.file, e.len)...)
+		}
 	}
 	at := first.disk
 	for rest := k.payload; len(rest) > 0; {

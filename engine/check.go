@@ -10,6 +10,9 @@ import (
 // MaxFile is the largest size in bytes that a file may reach.
 const MaxFile = 1 << 20
 
+// maxTasks keeps the numbers of tasks below the bits of a word.
+const maxTasks = 24
+
 // CheckWorkload refuses a workload that the engine cannot run on a design:
 // with a *NotBuiltError for operations that are not built yet, with another
 // error for what is out of range.
@@ -29,16 +32,15 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 	if dev.PartitionOffset%dev.LBA != 0 {
 		return fmt.Errorf("device.partition_offset: %d is no multiple of device.lba, %d", dev.PartitionOffset, dev.LBA)
 	}
+	if n := len(w.Tasks()); n > maxTasks {
+		return fmt.Errorf("workload.ops: %d tasks; allowed: at most %d", n, maxTasks)
+	}
 	for i := range w.Ops {
 		op := &w.Ops[i]
 		at := fmt.Sprintf("workload.ops[%d]", i)
 		switch {
-		case op.Direct:
-			return &NotBuiltError{at + ".direct: true"}
-		case op.Append:
-			return &NotBuiltError{at + ".append: true"}
-		case op.Dsync:
-			return &NotBuiltError{at + ".dsync: true"}
+		case op.Writes() && op.Direct && (op.Offset%d.Block != 0 && !op.Append || op.Length%d.Block != 0):
+			return fmt.Errorf("%s: a direct write of [%d,%d); allowed: multiples of design.block, %d", at, op.Offset, op.End(), d.Block)
 		case op.FD < 0 || op.FD >= MaxFDs:
 			return fmt.Errorf("%s.fd: %d; allowed: 0 to %d", at, op.FD, MaxFDs-1)
 		case op.Writes() && op.Length > MaxWrite:

@@ -35,7 +35,25 @@ func coverageConfigs() (all []*Config) {
 			all = append(all, c)
 		}
 	}
-	return append(all, mergeConfig())
+	return append(all, mergeConfig(), directConfig(workloads.Contiguous), directConfig(workloads.Hole), directConfig(workloads.Unwritten))
+}
+
+// directConfig is direct writes of every kind, two of them at a time, beside a
+// buffered one.
+func directConfig(layout workloads.Layout) *Config {
+	c := testConfig()
+	c.Design.Writeback = WritebackCowOrAtomic
+	d := func(task string, from, n int64, atomic bool) workloads.Op {
+		op := write(from, n, atomic)
+		op.Task, op.Direct = task, true
+		return op
+	}
+	c.Workload = &workloads.Workload{File: 16 * kib, Layout: layout, FreeSpace: workloads.Contiguous, Ops: []workloads.Op{
+		d("a", 0, 4, true), d("b", 0, 2, true), d("a", 2, 1, false), write(1, 1, false), d("b", 1, 1, true), d("b", 4, 4, true), fsyncOp}}
+	c.Device.NAWUPF, c.Device.AWUN = 16*kib, 16*kib
+	c.Workload.Ops[4].Dsync, c.Workload.Ops[5].Append = true, true
+	c.Faults[crashsim.Reclaim] = true
+	return c
 }
 
 // mergeConfig is three units in place that merge past the largest unit, so

@@ -1,25 +1,34 @@
 package engine
 
 // inPlace reports whether the blocks can be overwritten by one atomic bio:
-// within the durable size, one written extent, aligned to its length, within the limits of the device
-// (xfs_bmap_hw_atomic_write_possible).
+// one written extent, aligned to its length, within the limits of the device
+// (xfs_bmap_hw_atomic_write_possible), and within the durable size: else the
+// size would become durable in a transaction after the data.
 func (k sound) inPlace(s span) bool {
-	from, to := s.from, s.to
-	n := (to - from) * k.blockSectors
-	if to*k.blockSectors > k.inodeOf(from).diskSize {
-		// The size would become durable in a transaction after the data.
-		return false
-	}
-	if n > k.limits.unitMax || n < k.limits.unitMin || n&(n-1) != 0 {
-		return false
-	}
-	for b := from; b < to; b++ {
+	n := (s.to - s.from) * k.blockSectors
+	return s.to*k.blockSectors <= k.inodeOf(s.from).diskSize && k.fitsUnit(n) && k.oneExtent(s, false) && k.alignedOnDisk(s, n)
+}
+
+// fitsUnit reports whether the device writes n sectors as a whole.
+func (k *Kernel) fitsUnit(n int32) bool {
+	return n <= k.limits.unitMax && n >= k.limits.unitMin && n&(n-1) == 0
+}
+
+// oneExtent reports whether one extent of the data fork holds a range.
+func (k *Kernel) oneExtent(s span, unwritten bool) bool {
+	for b := s.from; b < s.to; b++ {
 		e := k.forks.data[b]
-		if !e.real() || e.unwritten() || b > from && !e.follows(k.forks.data[b-1]) {
+		if !e.real() || e.unwritten() && !unwritten || b > s.from && !e.follows(k.forks.data[b-1]) {
 			return false
 		}
 	}
-	start := k.super.Sector(k.forks.data[from].block())
+	return true
+}
+
+// alignedOnDisk reports whether the n sectors at which a range lies begin at a
+// multiple of n and cross no power-fail boundary.
+func (k *Kernel) alignedOnDisk(s span, n int32) bool {
+	start := k.super.Sector(k.forks.data[s.from].block())
 	return start%n == 0 && !k.limits.crossesBoundary(start, n)
 }
 

@@ -194,6 +194,12 @@ func (d *Design) nonsense() string {
 		return "track: state-bits needs folios of several blocks; folios of one block have no state"
 	case d.Track == TrackCowFork && d.Writeback == WritebackPlain:
 		return "track: cow-fork with writeback: plain: the fork always wins, so the data would go to new blocks all the same"
+	case d.Submit == SubmitDirect && d.Copy != CopyPlain:
+		return fmt.Sprintf("copy: %v with submit: direct: a direct write copies nothing", d.Copy)
+	case d.Submit == SubmitDirect && d.Track != TrackNone:
+		return fmt.Sprintf("track: %v with submit: direct: a direct write leaves nothing to remember", d.Track)
+	case d.Submit == SubmitDirect && d.Stable != StableNone:
+		return fmt.Sprintf("stable: %v with submit: direct: no page of the cache is under I/O", d.Stable)
 	case d.Stable == StableBounce && d.Submit == SubmitWriteThroughWait:
 		return "stable: bounce with submit: write-through-wait: the caller waits while the pages are under I/O, so a copy is redundant"
 	}
@@ -204,8 +210,6 @@ func (d *Design) notBuilt() string {
 	switch {
 	case d.Filesystem != XFS:
 		return "design.filesystem: " + d.Filesystem.String()
-	case d.Submit == SubmitDirect:
-		return "design.submit: " + d.Submit.String()
 	}
 	return ""
 }

@@ -6,9 +6,14 @@ import "untorn/workloads"
 // then make the metadata durable, and with it the data that the device holds
 // in its cache.
 func (t *task) fsync() workloads.Result {
-	k := t.k
 	t.Step(stepWritebackSync)
-	from, to := k.pagesOf(t.f.file)
+	return t.syncRange(t.k.pagesOf(t.f.file))
+}
+
+// syncRange writes a range of pages back, waits for it, and makes it durable
+// (vfs_fsync_range).
+func (t *task) syncRange(from, to int32) workloads.Result {
+	k := t.k
 	t.writepages(from, to, true)
 	t.waitWriteback(from, to)
 	t.Step(stepFsync)

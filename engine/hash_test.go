@@ -28,7 +28,7 @@ func inTheMiddle(k *Kernel) {
 	slot := k.units.used.take()
 	k.units.u[slot] = unit{span{0, 4}, 0, placeCow, 1, 0}
 	slot = k.ioends.used.take()
-	k.ioends.e[slot] = ioend{ioendSubmitted, 16, 320, 8, 1, placeCow, 0, 0, 24, 1, 0}
+	k.ioends.e[slot] = ioend{ioendSubmitted, 16, 320, 8, 1, placeCow, 0, 0, 24, 1, 0, 0}
 	slot = k.reqs.used.take()
 	k.reqs = requestTable{k.reqs.used, k.reqs.ioends}
 	k.reqs.ioends[slot] = 1
@@ -37,7 +37,7 @@ func inTheMiddle(k *Kernel) {
 		ondisk.Item{Kind: ondisk.Size, ID: 0, Ext: ondisk.Extent{}, Bytes: 16 * kib})
 	k.log = journal{k.log.items, 1, 2, 5, 7, k.log.payload, k.log.sector}
 	k.started = flusherWork{1, 1}
-	k.inodes[0] = inode{0, 128, 128, 1, 0, 1, k.inodes[0].seen}
+	k.inodes[0] = inode{0, 128, 128, 1, 0, 0, 1, k.inodes[0].seen}
 	tr := k.tracker.(*cowForkTracker)
 	slot = tr.used.take()
 	tr.s[slot] = trackedSpan{span{0, 4}, 1, 1}
@@ -54,6 +54,7 @@ func inodeMutations() []mutation {
 		{"inode.size", func(k *Kernel) { k.inodes[0].size++ }},
 		{"inode.diskSize", func(k *Kernel) { k.inodes[0].diskSize++ }},
 		{"inode.lockedBy", func(k *Kernel) { k.inodes[0].lockedBy++ }},
+		{"inode.sharedBy", func(k *Kernel) { k.inodes[0].sharedBy++ }},
 		{"inode.mapLockedBy", func(k *Kernel) { k.inodes[0].mapLockedBy++ }},
 		{"inode.data", func(k *Kernel) { k.forks.data[3]++ }},
 		{"inode.data elsewhere", func(k *Kernel) { k.forks.data[4]++ }},
@@ -119,6 +120,7 @@ func ioMutations() []mutation {
 		{"ioend.atomic", func(k *Kernel) { k.ioends.e[0].atomic = 1 }},
 		{"ioend.eof", func(k *Kernel) { k.ioends.e[0].eof-- }},
 		{"ioend.commands", func(k *Kernel) { k.ioends.e[0].commands++ }},
+		{"ioend.owner", func(k *Kernel) { k.ioends.e[0].owner = 1 }},
 		{"ioend.err", func(k *Kernel) { k.ioends.e[0].err = 5 }},
 		{"another ioend", func(k *Kernel) { k.ioends.used.take() }},
 		{"request.ioends", func(k *Kernel) { k.reqs.ioends[0] = 3 }},

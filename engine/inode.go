@@ -61,7 +61,8 @@ type inode struct {
 	base     int32 // first sector of the file
 	size     int32 // in-core size, what readers see
 	diskSize int32 // size that transactions have logged
-	lockedBy int32 // 1 + task that holds the inode lock, for writers
+	lockedBy int32 // 1 + task that holds the inode lock alone
+	sharedBy int32 // bits of the tasks that share it
 	// mapLockedBy is 1 + the task that holds the lock of the extent maps over
 	// several steps: a transaction chain does.
 	mapLockedBy int32
@@ -90,7 +91,7 @@ func (x *forks) hash(h *key.Hasher) {
 
 func (ino *inode) hash(h *key.Hasher) {
 	h.Word(uint64(ino.size) | uint64(ino.diskSize)<<32)
-	h.Word(uint64(ino.lockedBy) | uint64(ino.mapLockedBy)<<16 | uint64(ino.wbErrors)<<32)
+	h.Word(uint64(ino.lockedBy) | uint64(ino.sharedBy)<<8 | uint64(ino.mapLockedBy)<<48 | uint64(ino.wbErrors)<<56)
 	for _, n := range ino.seen {
 		h.Word(uint64(n))
 	}
@@ -128,9 +129,11 @@ func (t *task) lockInode() {
 }
 
 func (t *task) unlockInode() {
-	if ino := t.ino(); ino.lockedBy == int32(t.ID())+1 {
+	ino := t.ino()
+	if ino.lockedBy == int32(t.ID())+1 {
 		ino.lockedBy = 0
 	}
+	ino.sharedBy &^= 1 << t.ID()
 }
 
 // waitMap waits until no transaction chain holds the lock of the extent maps

@@ -27,6 +27,7 @@ type ioend struct {
 	atomic    int32 // goes out as one atomic bio
 	eof       int32 // end of its data in the file: its end, or the size when it was built
 	commands  int32 // of the device, not completed yet
+	owner     int32 // 1 + task of a direct write, which completes it itself
 	err       int32 // errno
 }
 
@@ -44,7 +45,7 @@ func (x *ioendTable) hash(h *key.Hasher) {
 		e := &x.e[i]
 		h.Word(uint64(i) | uint64(e.state)<<8 | uint64(e.file)<<16 | uint64(e.len)<<40)
 		h.Word(uint64(e.disk) | uint64(e.unit)<<32 | uint64(e.place)<<40 | uint64(e.unwritten)<<48 | uint64(e.atomic)<<56)
-		h.Word(uint64(e.commands) | uint64(e.err)<<16 | uint64(e.eof)<<32)
+		h.Word(uint64(e.commands) | uint64(e.owner)<<8 | uint64(e.err)<<16 | uint64(e.eof)<<32)
 	}
 }
 
@@ -64,8 +65,11 @@ func (x *ioendTable) diskSector(k *Kernel, s int32) (blk.Sector, bool) {
 // under construction, or that one is submitted and another begun.
 func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 	k, f := t.k, &t.f
-	file, at := f.wbBlock*k.blockSectors, k.super.Sector(disk)
-	if k.design.Stable == StableBounce {
+	file, at, end := f.wbBlock*k.blockSectors, k.super.Sector(disk), f.end
+	if f.direct == 0 {
+		end = k.inodeAt(file).size
+	}
+	if k.design.Stable == StableBounce && f.direct == 0 {
 		k.cache.bounce(file, k.blockSectors)
 	}
 	var unw, atomic int32
@@ -80,15 +84,20 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 		if e.file+e.len == file && e.disk+e.len == at && k.rules.joins(e, slot) && e.place == place && e.unwritten == unw &&
 			e.len+k.blockSectors <= k.limits.maxTransfer {
 			e.len += k.blockSectors
-			e.eof = min(e.file+e.len, k.inodeAt(file).size)
+			e.eof = min(e.file+e.len, end)
 			return
 		}
-		t.Step(stepSubmitFull)
+		if f.direct == 0 {
+			t.Step(stepSubmitFull)
+		}
 		t.submitIoend()
 	}
 	i := k.ioends.used.take()
 	k.ioends.e[i] = ioend{state: ioendBuilding, file: file, disk: at, len: k.blockSectors, unit: slot + 1, place: place,
-		unwritten: unw, atomic: atomic, eof: min(file+k.blockSectors, k.inodeAt(file).size)}
+		unwritten: unw, atomic: atomic, eof: min(file+k.blockSectors, end)}
+	if f.direct != 0 {
+		k.ioends.e[i].owner = int32(t.ID()) + 1
+	}
 	f.building = i + 1
 	if slot >= 0 {
 		k.units.u[slot].ioends++
@@ -119,7 +128,7 @@ func (k *Kernel) nextDone() int32 {
 	best := int32(-1)
 	for i := range k.ioends.used.all {
 		e := &k.ioends.e[i]
-		if e.state != ioendDone || e.unit != 0 && !k.rules.complete(e.unit-1) {
+		if e.state != ioendDone || e.owner != 0 || e.unit != 0 && !k.rules.complete(e.unit-1) {
 			continue
 		}
 		if best < 0 || e.file < k.ioends.e[best].file {
@@ -172,7 +181,7 @@ func (t *task) endUnit(slot int32) {
 			k.cancelCow(x.from, x.to)
 		}
 	case x.place == placeCow:
-		k.rules.remap(t, slot)
+		k.rules.remap(t, slot, true)
 	}
 	t.Step(stepEndWriteback)
 	for i := range k.ioends.used.all {
@@ -195,48 +204,80 @@ func (k *Kernel) mappingError(block int32) {
 // remap is step 34 for a unit: every extent in one chain of transactions.
 // The first holds the intents for all of them, and the size, so that a crash
 // finds all or nothing; each that follows finishes one extent.
-func (k sound) remap(t *task, slot int32) {
+func (k sound) remap(t *task, slot int32, withSize bool) {
 	f := &t.f
 	x := &k.units.u[slot]
 	t.Step(stepRemap)
 	t.lockMap(x.from)
-	end := int32(0)
-	for e := k.unitIoend(slot, x.from); e != nil; e = k.unitIoend(slot, (e.file+e.len)/k.blockSectors) {
-		k.logIntent(intentID(slot, e), e)
-		end = e.eof
+	for r, ok := k.nextCow(slot, x.from); ok; r, ok = k.nextCow(slot, r.to) {
+		k.logIntent(intentID(slot, r), r)
 	}
-	if ino := k.inodeOf(x.from); end > ino.diskSize {
+	if ino, end := k.inodeOf(x.from), k.unitEnd(slot); withSize && end > ino.diskSize {
 		k.logSize(ino, end)
 	}
 	for f.extent = x.from; ; {
-		e := k.unitIoend(slot, f.extent)
-		if e == nil {
+		r, ok := k.nextCow(slot, f.extent)
+		if !ok {
 			break
 		}
 		t.Step(stepRemapExtent)
-		k.remapExtent(e)
-		k.logDone(intentID(slot, e))
-		f.extent = (e.file + e.len) / k.blockSectors
+		k.remapExtent(r)
+		k.logDone(intentID(slot, r))
+		f.extent = r.to
 	}
 	t.unlockMap(x.from)
 }
 
-// unitIoend returns the first ioend of a unit, at or after a file block, that
-// went to new blocks.
-func (k *Kernel) unitIoend(slot, from int32) *ioend {
-	var best *ioend
+// nextCow returns the first run of blocks, at or after a file block, that a
+// unit wrote to the COW fork and that is still there. Another unit may have
+// taken it: direct writers share the blocks of overlapping ranges.
+func (k *Kernel) nextCow(slot, from int32) (r span, ok bool) {
+	x := &k.units.u[slot]
+	for b := max(from, x.from); b < x.to; b++ {
+		e := k.forks.cow[b]
+		if !e.real() || !k.wroteCow(slot, b) {
+			if ok {
+				break
+			}
+			continue
+		}
+		if ok && !e.follows(k.forks.cow[b-1]) {
+			break
+		}
+		if !ok {
+			r.from, ok = b, true
+		}
+		r.to = b + 1
+	}
+	return r, ok
+}
+
+// wroteCow reports whether an ioend of a unit that is done wrote a block to
+// the COW fork.
+func (k *Kernel) wroteCow(slot, block int32) bool {
+	s := block * k.blockSectors
 	for i := range k.ioends.used.all {
 		e := &k.ioends.e[i]
-		if e.state == ioendDone && e.unit == slot+1 && e.place == placeCow && e.file >= from*k.blockSectors && (best == nil || e.file < best.file) {
-			best = e
+		if e.state == ioendDone && e.unit == slot+1 && e.place == placeCow && s >= e.file && s < e.file+e.len {
+			return true
 		}
 	}
-	return best
+	return false
+}
+
+// unitEnd returns where the data of the ioends of a unit that are done ends.
+func (k *Kernel) unitEnd(slot int32) (end int32) {
+	for i := range k.ioends.used.all {
+		if e := &k.ioends.e[i]; e.state == ioendDone && e.unit == slot+1 && e.place == placeCow {
+			end = max(end, e.eof)
+		}
+	}
+	return end
 }
 
 // intentID names an intent among those that may be unfinished together.
-func intentID(slot int32, e *ioend) uint32 {
-	return uint32(slot)<<16 | uint32(e.file)
+func intentID(slot int32, r span) uint32 {
+	return uint32(slot)<<16 | uint32(r.from)
 }
 
 // endIoend completes one ioend that belongs to no unit (xfs_end_ioend): its
@@ -254,7 +295,7 @@ func (t *task) endIoend() {
 	case e.place == placeCow:
 		t.Step(stepRemapIoend)
 		t.waitMap(e.file / k.blockSectors)
-		k.remapExtent(e)
+		k.remapExtent(span{e.file / k.blockSectors, (e.file + e.len) / k.blockSectors})
 	case e.unwritten != 0:
 		t.Step(stepConvert)
 		t.waitMap(e.file / k.blockSectors)
@@ -268,19 +309,18 @@ func (t *task) endIoend() {
 	k.endIoendWriteback(t.f.ioend)
 }
 
-// remapExtent moves the blocks of an ioend from the COW fork to the data fork
+// remapExtent moves a run of blocks from the COW fork to the data fork
 // (xfs_reflink_end_cow_extent): one transaction, which also frees what the
 // data fork had there.
-func (k *Kernel) remapExtent(e *ioend) {
-	from, to := e.file/k.blockSectors, (e.file+e.len)/k.blockSectors
-	for b := from; b < to; b++ {
+func (k *Kernel) remapExtent(r span) {
+	for b := r.from; b < r.to; b++ {
 		k.unmapData(b)
 		disk := k.forks.cow[b].block()
 		k.forks.data[b], k.forks.cow[b] = mapped(disk, false), hole
 		k.alloc.set(disk, blockUsed)
 		k.log.add(ondisk.Item{Kind: ondisk.Unstage, Ext: ondisk.Extent{Block: disk, Len: 1}})
 	}
-	for b := from; b < to; b++ {
+	for b := r.from; b < r.to; b++ {
 		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: k.forks.data[b].block(), Len: 1}})
 	}
 	k.forksChanged()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"untorn/crashsim"
 	"untorn/crashsim/nvme"
@@ -102,6 +103,7 @@ type frame struct {
 	tries    int32 // copies that were not kept
 	signal   int32 // 1 when a fatal signal is pending
 	noMemory int32 // 1 when the next allocation fails
+	direct   int32 // 1 while a direct write builds its ioends
 	through  int32 // 1 + slot of the unit that the write sends itself
 	// errorsBefore counts the writeback errors of the file when the write began.
 	errorsBefore int32
@@ -148,6 +150,7 @@ func New(c *Config) *Kernel {
 	}
 	k.pageBlocks = max(1, pageSectors/k.blockSectors)
 	k.mkfs(&c.Device)
+	k.takeFlags()
 	k.dev = nvme.New(c.Device, k.initial)
 	k.dev.EndIO = k.endIO
 	k.machine = crashsim.NewMachine(k, k.dev, stepTable[:])
@@ -174,6 +177,17 @@ func New(c *Config) *Kernel {
 	k.logger.Task = k.machine.AddTask("log worker", true, func(*crashsim.Task) { k.logger.runLogWorker() })
 	k.tasks = append(k.tasks, k.worker, k.flusher, k.logger)
 	return k
+}
+
+// takeFlags leaves RWF_ATOMIC out of the calls of operations that are to be
+// made without it.
+func (k *Kernel) takeFlags() {
+	w := *k.workload
+	w.Ops = slices.Clone(w.Ops)
+	for i := range w.Ops {
+		w.Ops[i].Atomic = w.Ops[i].Atomic && !w.Ops[i].Unflagged
+	}
+	k.workload = &w
 }
 
 // Machine returns the machine that runs the kernel.
@@ -233,7 +247,7 @@ func (t *task) runOps() {
 		var res workloads.Result
 		switch op.Kind {
 		case workloads.Pwrite:
-			res = t.bufferedWrite(op)
+			res = t.write(op)
 		case workloads.Fsync, workloads.Fdatasync:
 			res = t.fsync()
 		default:
@@ -250,18 +264,20 @@ func (t *task) op() *workloads.Op { return &t.k.workload.Ops[t.ops[t.f.next]-1] 
 
 // Kinds of waits; the argument is in the comment.
 const (
-	_             uint8 = iota
-	waitInodeLock       // file
-	waitInodeMap        // file: the lock of the extent maps
-	waitFolio           // page: until the folio there is not locked
-	waitWriteback       // page: until the folio there is not under writeback
-	waitUnitShut        // block: until no write holds the unit there open
-	waitUnitFree        // slot: until the unit is not being picked
-	waitFlusher         // -: until the flusher has work
-	waitLogWork         // -: until the log worker has work
-	waitIoend           // -: until an ioend can be completed
-	waitLogIdle         // -: until no log force is under way
-	waitIO              // task: until its own commands are done
+	_               uint8 = iota
+	waitInodeLock         // file
+	waitInodeShared       // file: until it can be shared
+	waitDirect            // task: until its direct I/O is done
+	waitInodeMap          // file: the lock of the extent maps
+	waitFolio             // page: until the folio there is not locked
+	waitWriteback         // page: until the folio there is not under writeback
+	waitUnitShut          // block: until no write holds the unit there open
+	waitUnitFree          // slot: until the unit is not being picked
+	waitFlusher           // -: until the flusher has work
+	waitLogWork           // -: until the log worker has work
+	waitIoend             // -: until an ioend can be completed
+	waitLogIdle           // -: until no log force is under way
+	waitIO                // task: until its own commands are done
 )
 
 // block waits. A task that has to wait sends off what it has plugged first,
@@ -279,7 +295,11 @@ func (t *task) block(kind uint8, arg int32) {
 func (k *Kernel) Ready(w crashsim.Wait) bool {
 	switch w.Kind {
 	case waitInodeLock:
+		return k.inodes[w.Arg].lockedBy == 0 && k.inodes[w.Arg].sharedBy == 0
+	case waitInodeShared:
 		return k.inodes[w.Arg].lockedBy == 0
+	case waitDirect:
+		return k.directDone(w.Arg)
 	case waitInodeMap:
 		return k.inodes[w.Arg].mapLockedBy == 0
 	case waitFolio:

@@ -106,7 +106,7 @@ func (k *Kernel) validateWrite(op *workloads.Op) workloads.Errno {
 		return workloads.EINVAL
 	case op.Length&(op.Length-1) != 0:
 		return workloads.EINVAL
-	case op.Offset%op.Length != 0:
+	case !op.Append && op.Offset%op.Length != 0:
 		return workloads.EINVAL
 	}
 	return 0

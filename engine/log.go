@@ -61,11 +61,10 @@ func (k *Kernel) logMapping(file, disk int32, state blockState) {
 	k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: file, Block: disk, Len: 1, Unwritten: true}})
 }
 
-// logIntent logs that the blocks of an ioend will be remapped.
-func (k *Kernel) logIntent(id uint32, e *ioend) {
-	from := e.file / k.blockSectors
+// logIntent logs that a run of blocks of the COW fork will be remapped.
+func (k *Kernel) logIntent(id uint32, r span) {
 	k.log.add(ondisk.Item{Kind: ondisk.Intent, ID: id, Ext: ondisk.Extent{
-		Off: from, Block: k.forks.cow[from].block(), Len: e.len / k.blockSectors}})
+		Off: r.from, Block: k.forks.cow[r.from].block(), Len: r.to - r.from}})
 }
 
 // logDone logs that an intent is finished.

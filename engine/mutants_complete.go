@@ -22,37 +22,31 @@ func (earlyIoend) complete(int32) bool { return true }
 
 type remapPerExtent struct{ rules }
 
-func (m remapPerExtent) remap(t *task, slot int32) {
+func (m remapPerExtent) remap(t *task, slot int32, withSize bool) {
 	k, f := t.k, &t.f
 	x := &k.units.u[slot]
 	for f.extent = x.from; ; {
-		e := k.unitIoend(slot, f.extent)
-		if e == nil {
-			return
+		r, ok := k.nextCow(slot, f.extent)
+		if !ok {
+			break
 		}
 		t.Step(stepRemapExtent)
 		t.waitMap(x.from)
-		k.remapExtent(e)
-		if ino := k.inodeOf(x.from); e.eof > ino.diskSize {
-			k.logSize(ino, e.eof)
-		}
-		f.extent = (e.file + e.len) / k.blockSectors
+		k.remapExtent(r)
+		f.extent = r.to
+	}
+	if ino, end := k.inodeOf(x.from), k.unitEnd(slot); withSize && end > ino.diskSize {
+		k.logSize(ino, end)
 	}
 }
 
 type sizeApart struct{ rules }
 
-func (m sizeApart) remap(t *task, slot int32) {
+func (m sizeApart) remap(t *task, slot int32, _ bool) {
 	k := t.k
-	x := &k.units.u[slot]
-	ino := k.inodeOf(x.from)
-	size := ino.diskSize
-	// No ioend reaches past a size that is as large as sizes get.
-	ino.diskSize = 1<<31 - 1
-	m.rules.remap(t, slot)
-	ino.diskSize = size
+	m.rules.remap(t, slot, false)
 	t.Step(stepSize)
-	if end := min(x.to*k.blockSectors, ino.size); end > size {
+	if ino, end := k.inodeOf(k.units.u[slot].from), k.unitEnd(slot); end > ino.diskSize {
 		k.logSize(ino, end)
 	}
 }

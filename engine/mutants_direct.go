@@ -1,9 +1,15 @@
 package engine
 
+import "untorn/workloads"
+
 // directMutants are defects of direct I/O and write-through.
 var directMutants = []Mutant{
 	{Name: "copy-before-wait", Defect: "write-through copies before it waits for writeback; the device reads LBA by LBA",
 		Killers: []string{"write-through"}, plant: wrap(func(r rules) rules { return copyBeforeWait{r} })},
+	{Name: "silent-buffered", Defect: "a refused direct write goes through the cache without a word", Killers: []string{"direct-cached"},
+		plant: wrap(func(r rules) rules { return silentBuffered{r} })},
+	{Name: "append-unaligned", Defect: "append moves the position after the check", Killers: []string{"append-unaligned"},
+		plant: wrap(func(r rules) rules { return appendUnaligned{r} })},
 }
 
 type copyBeforeWait struct{ rules }
@@ -14,3 +20,11 @@ func (m copyBeforeWait) tag(t *task) {
 	m.rules.stablePages(t)
 	m.rules.tag(t)
 }
+
+type silentBuffered struct{ rules }
+
+func (silentBuffered) fallsBack(*workloads.Op) bool { return true }
+
+type appendUnaligned struct{ rules }
+
+func (appendUnaligned) validateAppend(*workloads.Op, int32) workloads.Errno { return 0 }

@@ -59,15 +59,6 @@ func (m sharedCowBlocks) obstacle(from, to int32) obstacle {
 	return o
 }
 
-// What the first completion took is not there for the second one
-// (xfs_reflink_end_cow_extent finds no extent in the COW fork).
-func (m sharedCowBlocks) remap(t *task, slot int32) {
-	k := t.k
-	if x := &k.units.u[slot]; k.forks.cow[x.from].real() {
-		m.rules.remap(t, slot)
-	}
-}
-
 // fragmentedInPlace looks at the first block of the unit alone.
 type fragmentedInPlace struct{ rules }
 

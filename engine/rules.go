@@ -1,5 +1,7 @@
 package engine
 
+import "untorn/workloads"
+
 // rules are the decisions on which the soundness of the write path rests, one
 // method each: what a correct design has to enforce. The path asks them
 // through Kernel.rules. A planted defect is a type that embeds rules and gets
@@ -10,6 +12,7 @@ type rules interface {
 	selectionRules
 	blockLayerRules
 	completionRules
+	directRules
 	logRules
 	// kernel returns what the rules are of.
 	kernel() *Kernel
@@ -70,10 +73,22 @@ type completionRules interface {
 	reportsErrors() bool
 	// endWriteback ends the writeback of one block of a folio (36).
 	endWriteback(fo *folio)
-	// remap moves the blocks of a unit, in one chain, with the size (34, 35).
-	remap(t *task, slot int32)
+	// remap moves the blocks of a unit in one chain (34), with the size (35) or
+	// without.
+	remap(t *task, slot int32, withSize bool)
 	// freed returns the state of a block that a running transaction frees (34).
 	freed() blockState
+}
+
+// directRules are those of direct I/O, steps D1 to D9.
+type directRules interface {
+	// inPlaceDirect reports whether a unit can be overwritten by one atomic bio.
+	inPlaceDirect(s span) bool
+	// fallsBack: a direct write that cannot invalidate the page cache goes
+	// through it instead.
+	fallsBack(op *workloads.Op) bool
+	// validateAppend checks where an append came to lie.
+	validateAppend(op *workloads.Op, start int32) workloads.Errno
 }
 
 // logRules are those of the log and of fsync, steps 37 and 38.
@@ -98,6 +113,19 @@ func (k sound) excludesWriters() bool { return k.design.Filesystem != BlockDevic
 // that back. 7.3 knows no such writes.
 func (k sound) stopsAtSignal(t *task) bool {
 	return t.f.signal != 0 && (t.f.unitTo == 0 || t.f.pos == t.f.start || !k.copier.holdsFolios())
+}
+
+// A plain write falls back (iomap_dio_rw answers ENOTBLK), an atomic one never
+// does.
+func (sound) fallsBack(op *workloads.Op) bool { return !op.Atomic }
+
+// validateAppend repeats the check of step 1 at the place that the end of file
+// gave.
+func (sound) validateAppend(op *workloads.Op, start int32) workloads.Errno {
+	if op.Atomic && start%int32(op.Length/sectorBytes) != 0 {
+		return workloads.EINVAL
+	}
+	return 0
 }
 
 func (sound) stablePages(t *task) { t.waitStable() }

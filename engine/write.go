@@ -5,6 +5,25 @@ import (
 	"untorn/workloads"
 )
 
+// write is one pwritev2 (xfs_file_write_iter) and the sync that it asks for
+// (generic_write_sync).
+func (t *task) write(op *workloads.Op) workloads.Result {
+	var res workloads.Result
+	if op.Direct {
+		res = t.directWrite(op)
+	} else {
+		res = t.bufferedWrite(op)
+	}
+	if op.Dsync && res > 0 {
+		t.Step(stepWriteSync)
+		start := t.f.start / pageSectors
+		if err := t.syncRange(start, start+int32((op.Length+PageSize-1)/PageSize)).Err(); err != 0 {
+			return workloads.Fail(err)
+		}
+	}
+	return res
+}
+
 // bufferedWrite is one pwritev2 through the page cache: xfs_file_buffered_write
 // and iomap_file_buffered_write, steps 1 to 18.
 func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
@@ -19,10 +38,15 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 	}
 
 	t.Step(stepWriteChecks)
+	if op.Append {
+		f.start = t.ino().size
+		f.err = int32(k.rules.validateAppend(op, f.start))
+	}
 	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
 	f.errorsBefore = t.ino().wbErrors
-
-	f.err = int32(k.copier.begin(t))
+	if f.err == 0 {
+		f.err = int32(k.copier.begin(t))
+	}
 	if f.err == 0 {
 		f.err = int32(t.writeIter(op))
 	}

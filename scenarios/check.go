@@ -106,25 +106,11 @@ func (r *Row) notBuilt() *engine.NotBuiltError {
 		return &engine.NotBuiltError{What: "workload.generate: " + s.generate.kind}
 	}
 	for i := range s.ops {
-		if what := s.ops[i].notBuilt(); what != "" {
-			return &engine.NotBuiltError{What: "workload.ops: " + what}
+		if s.ops[i].op.Kind == 0 {
+			return &engine.NotBuiltError{What: "workload.ops: op: " + s.ops[i].kind}
 		}
 	}
 	return nil
-}
-
-func (o *op) notBuilt() string {
-	switch {
-	case o.op.Kind == 0:
-		return "op: " + o.kind
-	case o.op.Direct:
-		return "direct: true"
-	case o.op.Dsync:
-		return "dsync: true"
-	case o.op.Append:
-		return "append: true"
-	}
-	return ""
 }
 
 // NamedFaults lists the faults that the scenario's text turns on for this

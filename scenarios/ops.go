@@ -25,7 +25,7 @@ type opKind struct {
 }
 
 var opKinds = []opKind{
-	{"pwrite", workloads.Pwrite, true, "pwrite(2): offset, length; atomic, direct, dsync, append"},
+	{"pwrite", workloads.Pwrite, true, "pwrite(2): offset, length; atomic, direct, dsync, append, unflagged"},
 	{"fsync", workloads.Fsync, false, "fsync(2)"},
 	{"fdatasync", workloads.Fdatasync, false, "fdatasync(2)"},
 	{"pread", 0, true, "pread(2): offset, length; direct"},
@@ -41,7 +41,7 @@ var opKinds = []opKind{
 	{"clone", 0, true, "FICLONERANGE: offset, length"},
 }
 
-var opFields = []string{"task", "op", "offset", "length", "atomic", "direct", "dsync", "append", "fd"}
+var opFields = []string{"task", "op", "offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "fd"}
 
 // generator asks for operations that are made up. None is built.
 type generator struct {
@@ -104,6 +104,8 @@ func (d *decoder) op(n *yaml.Node) (op, bool) {
 			o.op.Length = d.value(size, v).n
 		case "atomic":
 			o.op.Atomic = d.value(flag, v).n == 1
+		case "unflagged":
+			o.op.Unflagged = d.value(flag, v).n == 1
 		case "direct":
 			o.op.Direct = d.value(flag, v).n == 1
 		case "dsync":
@@ -154,7 +156,7 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 		return n, "workload.ops." + key
 	}
 	if !kind.ranged {
-		for _, key := range []string{"offset", "length", "atomic", "direct", "dsync", "append"} {
+		for _, key := range []string{"offset", "length", "atomic", "unflagged", "direct", "dsync", "append"} {
 			if written[key] != nil {
 				v, name := at(key)
 				d.fail(v, name, "makes no sense with op: %s; allowed: task, op, fd", kind.name)
@@ -179,6 +181,9 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 		d.fail(v, name, "0 or missing; allowed: multiples of 512 from 512 on")
 	case w.End() > MaxFile:
 		d.fail(v, name, "ends at %s; allowed: up to %s", workloads.FormatSize(w.End()), workloads.FormatSize(MaxFile))
+	case w.Unflagged && !w.Atomic:
+		v, name = at("unflagged")
+		d.fail(v, name, "the write is not atomic; allowed: with atomic: true")
 	case w.Atomic && kind.name != "pwrite":
 		v, name = at("atomic")
 		d.fail(v, name, "makes no sense with op: %s; allowed: with pwrite", kind.name)

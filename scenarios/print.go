@@ -61,7 +61,7 @@ func (r *Row) reduce(control bool) string {
 		s.expect[0].verdict = r.Control.Breaks
 		s.ops = append([]op(nil), s.ops...)
 		for i := range s.ops {
-			s.ops[i].op.Atomic = r.Control.Workload.Ops[i].Atomic
+			s.ops[i].op.Unflagged = r.Control.Workload.Ops[i].Unflagged
 		}
 	}
 	p.values = func(f *field) []value { return vals[f] }
@@ -181,7 +181,7 @@ func opText(o *workloads.Op, kind string) string {
 	for _, flag := range []struct {
 		name string
 		on   bool
-	}{{"atomic", o.Atomic}, {"direct", o.Direct}, {"dsync", o.Dsync}, {"append", o.Append}} {
+	}{{"atomic", o.Atomic}, {"unflagged", o.Unflagged}, {"direct", o.Direct}, {"dsync", o.Dsync}, {"append", o.Append}} {
 		if flag.on {
 			fmt.Fprintf(&b, ", %s: true", flag.name)
 		}

@@ -130,6 +130,9 @@ func (s *Scenario) row(vals block, fb int) Row {
 		if o.op.Append {
 			o.op.Offset = r.Workload.File
 		}
+		if o.op.Kind == workloads.Pwrite && r.Design.Submit == engine.SubmitDirect {
+			o.op.Direct = true
+		}
 		r.Workload.Ops = append(r.Workload.Ops, o.op)
 	}
 	s.rowFaults(&r)
@@ -214,7 +217,8 @@ func (s *Scenario) rowControl(r *Row) Control {
 	c.Workload = r.Workload
 	c.Workload.Ops = append([]workloads.Op(nil), r.Workload.Ops...)
 	for i := range c.Workload.Ops {
-		c.Workload.Ops[i].Atomic = c.Workload.Ops[i].Atomic && atomic
+		op := &c.Workload.Ops[i]
+		op.Unflagged = op.Unflagged || op.Atomic && !atomic
 	}
 	return c
 }

@@ -88,11 +88,11 @@ func TestControls(t *testing.T) {
 	assert.Equal(t, "lost", r.Control.Breaks)
 
 	r = decode(t, minimal+"control: {atomic: false}\n").Rows()[0]
-	assert.False(t, r.Control.Workload.Ops[0].Atomic)
-	assert.True(t, r.Workload.Ops[0].Atomic)
+	assert.True(t, r.Control.Workload.Ops[0].Unflagged)
+	assert.False(t, r.Workload.Ops[0].Unflagged)
 
 	r = decode(t, minimal+"design: {submit: direct}\n").Rows()[0]
-	assert.False(t, r.Control.Workload.Ops[0].Atomic)
+	assert.True(t, r.Control.Workload.Ops[0].Unflagged)
 	assert.Equal(t, engine.CopyPlain, r.Design.Copy)
 	assert.False(t, r.Faults.Kinds[crashsim.ShortCopy])
 
@@ -111,11 +111,10 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 
 	for text, want := range map[string]string{
 		"design: {filesystem: ext4, track: none, writeback: atomic}": "design.filesystem: ext4",
-		"design: {submit: direct}":         "design.submit: direct",
-		"faults: {io_error: every-step}":   "faults.io_error: every-step",
-		"faults: {recovery_power_loss: 1}": "faults.recovery_power_loss: 1",
-		"control: {mutant: discard-early}": "mutant: discard-early",
-		"mutant: ordered-half":             "mutant: ordered-half",
+		"faults: {io_error: every-step}":                             "faults.io_error: every-step",
+		"faults: {recovery_power_loss: 1}":                           "faults.recovery_power_loss: 1",
+		"control: {mutant: discard-early}":                           "mutant: discard-early",
+		"mutant: ordered-half":                                       "mutant: ordered-half",
 	} {
 		r := decode(t, minimal+text+"\n").Rows()[0]
 		if assert.NotNil(t, r.NotBuilt, text) {
@@ -123,8 +122,7 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 		}
 	}
 	for op, want := range map[string]string{
-		"{op: pwrite, offset: 0, length: 4KiB, append: true}": "workload.ops: append: true",
-		"{op: truncate, offset: 4KiB}":                        "workload.ops: op: truncate",
+		"{op: truncate, offset: 4KiB}": "workload.ops: op: truncate",
 	} {
 		r := decode(t, "name: x\nworkload: {ops: ["+op+"]}\n").Rows()[0]
 		assert.Equal(t, want, r.NotBuilt.What)

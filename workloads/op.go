@@ -32,10 +32,13 @@ type Op struct {
 	Offset int64 // where; for an append, where the file ended before the run's first operation
 	Length int64
 	Atomic bool // RWF_ATOMIC
-	Append bool // O_APPEND: the position is the end of file at the time
-	Dsync  bool // RWF_DSYNC
-	Direct bool // O_DIRECT
-	FD     int  // descriptor, for the reporting of errors
+	// Unflagged takes RWF_ATOMIC away from an atomic write that is judged as one:
+	// the control of a write that the flag protects.
+	Unflagged bool
+	Append    bool // O_APPEND: the position is the end of file at the time
+	Dsync     bool // RWF_DSYNC
+	Direct    bool // O_DIRECT
+	FD        int  // descriptor, for the reporting of errors
 }
 
 // Writes reports whether the operation gives sectors a new version.

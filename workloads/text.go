@@ -46,6 +46,7 @@ var flags = [...]struct {
 	get  func(*Op) *bool
 }{
 	{"atomic", func(o *Op) *bool { return &o.Atomic }},
+	{"unflagged", func(o *Op) *bool { return &o.Unflagged }},
 	{"append", func(o *Op) *bool { return &o.Append }},
 	{"dsync", func(o *Op) *bool { return &o.Dsync }},
 	{"direct", func(o *Op) *bool { return &o.Direct }},
@@ -167,7 +168,7 @@ func (o *Op) check() error {
 	case o.FD < 0 || o.FD > 1000:
 		return fmt.Errorf("fd %d is not in 0 to 1000", o.FD)
 	case !o.Writes():
-		if o.Offset != 0 || o.Length != 0 || o.Atomic || o.Append || o.Dsync || o.Direct {
+		if o.Offset != 0 || o.Length != 0 || o.Atomic || o.Unflagged || o.Append || o.Dsync || o.Direct {
 			return fmt.Errorf("%s takes no field but fd", o.Kind)
 		}
 	case o.Offset < 0 || o.Offset%SectorSize != 0 || o.Offset > maxFile:
@@ -202,7 +203,8 @@ func (w *Workload) Check() error {
 		if !o.Writes() || o.End() <= w.File && !o.Append {
 			continue
 		}
-		if past > 0 && (o.Append || w.Ops[past-1].Append) {
+		// What a task does after its own append cannot move that append.
+		if past > 0 && (o.Append || w.Ops[past-1].Append && w.Ops[past-1].Task != o.Task) {
 			return fmt.Errorf("operation %d: with operation %d it moves the end of file, so that no one can say where the append goes", i+1, past)
 		}
 		if o.Append && o.Offset != w.File {

@@ -108,6 +108,8 @@ func TestWorkloadCheck(t *testing.T) {
 	w.Ops = append(w.Ops, Op{Task: "a", Kind: Pwrite, Offset: w.File, Length: 512, Append: true})
 	require.NoError(t, w.Check())
 	w.Ops = append(w.Ops, Op{Task: "a", Kind: Pwrite, Offset: w.File, Length: 512})
+	require.NoError(t, w.Check(), "the task's own append comes before")
+	w.Ops[6].Task = "b"
 	require.ErrorContains(t, w.Check(), "operation 7: with operation 6")
 	w = four()
 	w.File = 100

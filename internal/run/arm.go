@@ -10,7 +10,6 @@ import (
 	"untorn/internal/target/model"
 	"untorn/scenarios"
 	"untorn/verifier"
-	"untorn/workloads"
 )
 
 // arm is one side of a row: the design, or the control without its protection.
@@ -136,7 +135,7 @@ func (a *arm) judge() {
 	case a.res.Stuck != nil:
 		a.verdict, a.reason = verifier.Stuck, fmt.Sprintf("a schedule ended with: %v", a.res.Stuck.Kind)
 		return
-	case c.Accepted.IsZero() && !a.withoutAtomic():
+	case c.Accepted.IsZero():
 		a.verdict, a.reason = verifier.Refused, "no schedule accepted an atomic write"
 		return
 	}
@@ -147,20 +146,6 @@ func (a *arm) judge() {
 			return
 		}
 	}
-}
-
-// withoutAtomic reports whether the flag was taken away from the operations,
-// so that none of them can be accepted as atomic.
-func (a *arm) withoutAtomic() bool {
-	writes := false
-	for i := range a.cfg.Workload.Ops {
-		op := &a.cfg.Workload.Ops[i]
-		writes = writes || op.Kind == workloads.Pwrite
-		if op.Atomic {
-			return false
-		}
-	}
-	return writes
 }
 
 // showExample runs the cheapest schedule to verdict v again. An arm that was

@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
+
+// directWrite is one pwritev2 with O_DIRECT: xfs_file_dio_write and
+// __iomap_dio_rw, steps D1 to D9.
+func (t *task) directWrite(op *workloads.Op) workloads.Result {
+	k, f := t.k, &t.f
+	t.Step(stepDirectValidate)
+	if err := k.validateWrite(op); err != 0 {
+		return workloads.Fail(err)
+	}
+	t.Step(stepDirectLock)
+	t.lockDirect(op)
+	if op.Append {
+		f.start = t.ino().size
+		if err := k.rules.validateAppend(op, f.start); err != 0 {
+			t.unlockInode()
+			return workloads.Fail(err)
+		}
+	}
+	t.Step(stepDirectFlush)
+	from, to := t.directPages(op)
+	t.writepages(from, to, true)
+	t.waitWriteback(from, to)
+	t.Step(stepDirectInvalidate)
+	if !k.invalidate(from, to) {
+		t.unlockInode()
+		if k.rules.fallsBack(op) {
+			plain := *op
+			plain.Atomic = false
+			return t.bufferedWrite(&plain)
+		}
+		return workloads.Fail(workloads.EAGAIN)
+	}
+	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
+	f.err = int32(t.directIO(op))
+	t.Step(stepDirectEnd)
+	k.invalidate(from, to)
+	t.unlockInode()
+	if f.err != 0 {
+		return workloads.Fail(workloads.Errno(f.err))
+	}
+	return workloads.Result(op.Length)
+}
+
+// lockDirect takes the inode lock: shared, so that direct writers do not
+// exclude each other, unless the file grows or a block is written in part.
+func (t *task) lockDirect(op *workloads.Op) {
+	k := t.k
+	end := t.f.start + int32(op.Length/sectorBytes)
+	if op.Append || end > t.ino().size || t.f.start%k.blockSectors != 0 || end%k.blockSectors != 0 {
+		t.lockInode()
+		return
+	}
+	t.block(waitInodeShared, t.f.file)
+	t.ino().sharedBy |= 1 << t.ID()
+}
+
+// directPages returns the pages that a direct write covers.
+func (t *task) directPages(op *workloads.Op) (from, to int32) {
+	return t.f.start / pageSectors, (t.f.start + int32(op.Length/sectorBytes) + pageSectors - 1) / pageSectors
+}
+
+// invalidate drops the clean folios of a range of pages and reports whether
+// none is left (invalidate_inode_pages2_range).
+func (k *Kernel) invalidate(from, to int32) bool {
+	all := true
+	k.eachFolio(from, to, func(fo *folio) bool {
+		if fo.evictable() {
+			k.cache.remove(fo)
+		} else {
+			all = false
+		}
+		return true
+	})
+	return all
+}
+
+// directIO maps, submits and completes a direct write, steps D5 to D8.
+func (t *task) directIO(op *workloads.Op) workloads.Errno {
+	k, f := t.k, &t.f
+	t.Step(stepDirectMap)
+	from, to := f.start/k.blockSectors, (f.end+k.blockSectors-1)/k.blockSectors
+	t.waitMap(from)
+	place, err := t.directPlace(op, span{from, to})
+	if err != 0 {
+		return err
+	}
+	slot := int32(-1)
+	if op.Atomic {
+		slot = k.units.pick(span{from, to}, t.ID())
+		k.units.u[slot].place = place
+	}
+	if place != placeCow && !t.allocateDirect(from, to) {
+		return workloads.ENOSPC
+	}
+	f.direct = 1
+	for f.wbBlock = from; f.wbBlock < to; f.wbBlock++ {
+		disk, unwritten := t.allocate(slot, place)
+		t.addToIoend(disk, slot, place, unwritten)
+	}
+	t.Step(stepDirectSubmit)
+	t.submitIoend()
+	t.flushPlug()
+	f.direct = 0
+	t.block(waitDirect, int32(t.ID()))
+	t.Step(stepDirectComplete)
+	return t.completeDirect(slot)
+}
+
+// directPlace decides where a direct write goes (xfs_direct_write_iomap_begin,
+// xfs_atomic_write_cow_iomap_begin). Plain writes overwrite what is there.
+func (t *task) directPlace(op *workloads.Op, s span) (int32, workloads.Errno) {
+	k := t.k
+	if !op.Atomic {
+		return placePlain, 0
+	}
+	switch d := k.design.Writeback; {
+	case d == WritebackPlain:
+		return placePlain, 0
+	case d != WritebackCow && k.rules.inPlaceDirect(s):
+		return placeInPlace, 0
+	case d == WritebackAtomic:
+		return 0, workloads.EINVAL
+	}
+	if !k.reserve(s.from, s.to) {
+		return 0, workloads.ENOSPC
+	}
+	return placeCow, 0
+}
+
+// allocateDirect gives the holes of a range unwritten blocks
+// (xfs_iomap_write_direct). It reports false when the disk is full.
+func (t *task) allocateDirect(from, to int32) bool {
+	k := t.k
+	var need, promised int32
+	for b := range k.forks.data {
+		if k.forks.data[b] == delalloc || k.forks.cow[b] == delalloc {
+			promised++
+		}
+	}
+	for b := from; b < to; b++ {
+		if !k.forks.data[b].real() {
+			need++
+		}
+	}
+	return need+promised <= k.alloc.available()
+}
+
+// inPlaceDirect is inPlace for a direct write: the one extent may be
+// unwritten, since its conversion sets the size, and the range may reach past
+// the end of file.
+func (k sound) inPlaceDirect(s span) bool {
+	n := (s.to - s.from) * k.blockSectors
+	return k.fitsUnit(n) && k.oneExtent(s, true) && k.alignedOnDisk(s, n)
+}
+
+// directPayload appends what the device reads from the user's buffer.
+func (k *Kernel) directPayload(buf []blk.Handle, e *ioend) []blk.Handle {
+	t := k.tasks[e.owner-1]
+	for s := e.file; s < e.file+e.len; s++ {
+		buf = append(buf, blk.Data(int(t.ops[t.f.next]), int(s-t.f.start)))
+	}
+	return buf
+}
+
+// directDone reports whether the device is done with all of a task's ioends.
+func (k *Kernel) directDone(task int32) bool {
+	for i := range k.ioends.used.all {
+		if e := &k.ioends.e[i]; e.owner == task+1 && e.state != ioendDone {
+			return false
+		}
+	}
+	return true
+}
+
+// completeDirect ends a direct write in the task that issued it
+// (iomap_dio_complete, xfs_dio_write_end_io): an atomic one that went to new
+// blocks is remapped in one chain (xfs_reflink_end_atomic_cow), unwritten
+// extents are converted with the size, one by one, and else the size is a
+// transaction of its own.
+func (t *task) completeDirect(slot int32) (err workloads.Errno) {
+	k, f := t.k, &t.f
+	for i := range k.ioends.used.all {
+		if e := &k.ioends.e[i]; e.owner == int32(t.ID())+1 && e.err != 0 {
+			err = workloads.Errno(e.err)
+		}
+	}
+	if slot >= 0 {
+		x := &k.units.u[slot]
+		x.picked = 0
+		switch {
+		case err != 0 && x.place == placeCow:
+			k.cancelCow(x.from, x.to)
+		case err == 0 && x.place == placeCow:
+			k.rules.remap(t, slot, false)
+		}
+	}
+	for f.extent = f.start; err == 0; {
+		e := t.nextDirect(f.extent)
+		if e == nil {
+			break
+		}
+		f.extent = e.file + e.len
+		if e.unwritten != 0 && e.place != placeCow {
+			t.Step(stepDirectConvert)
+			t.waitMap(e.file / k.blockSectors)
+			k.convertUnwritten(e)
+		}
+	}
+	if err == 0 {
+		t.ino().size = max(t.ino().size, f.end)
+		if ino := t.ino(); f.end > ino.diskSize {
+			t.Step(stepDirectSize)
+			k.logSize(ino, max(f.end, ino.diskSize))
+		}
+	}
+	for i := range k.ioends.used.all {
+		if e := &k.ioends.e[i]; e.owner == int32(t.ID())+1 {
+			*e = ioend{}
+			k.ioends.used.drop(int32(i))
+		}
+	}
+	if slot >= 0 {
+		k.units.u[slot].ioends = 0
+		k.units.release(slot)
+	}
+	return err
+}
+
+// nextDirect returns the task's first ioend at or after a sector of the file.
+func (t *task) nextDirect(from int32) (best *ioend) {
+	k := t.k
+	for i := range k.ioends.used.all {
+		e := &k.ioends.e[i]
+		if e.owner == int32(t.ID())+1 && e.file >= from && (best == nil || e.file < best.file) {
+			best = e
+		}
+	}
+	return best
+}
