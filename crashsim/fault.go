@@ -56,7 +56,7 @@ type Faults struct {
 func (f *Faults) NotBuilt() string {
 	for k := range f.Kinds {
 		switch kind := FaultKind(k); kind {
-		case 0, Reclaim, ShortCopy, PageGone, LogForce, Migration, Signal, NoMemory, FolioSplit, TrackerEviction, Quota:
+		case 0, Reclaim, ShortCopy, PageGone, LogForce, Migration, Signal, NoMemory, FolioSplit, TrackerEviction, Quota, IOError, NoSpace:
 		default:
 			if f.Kinds[k] {
 				return fmt.Sprintf("faults.%s: every-step", kind)

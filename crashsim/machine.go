@@ -44,6 +44,8 @@ type Kernel interface {
 	Ready(w Wait) bool
 	// Faults appends the faults that may strike now, as t announces s.
 	Faults(buf []Fault, t *Task, s Step) []Fault
+	// FailsIO reports whether commands of the device may fail (IOError).
+	FailsIO() bool
 	// Strike lets a fault happen.
 	Strike(f Fault, t *Task)
 	// FaultText names a fault; equal faults have equal texts, others not.
@@ -60,8 +62,9 @@ type Kernel interface {
 type Device interface {
 	// Inflight returns how many commands may complete now, oldest first.
 	Inflight() int
-	// Complete lets the i-th of them complete.
+	// Complete lets the i-th of them complete, Fail with an I/O error.
 	Complete(i int)
+	Fail(i int)
 	// CommandText names the i-th of them.
 	CommandText(i int) string
 }
@@ -86,6 +89,8 @@ const (
 	SwitchTo
 	// CompleteCmd completes command Index of the device.
 	CompleteCmd
+	// FailCmd completes it with an error: a fault.
+	FailCmd
 )
 
 // Option is one answer at a point.
@@ -262,8 +267,8 @@ func (m *Machine) unwindAll() {
 }
 
 // pick decides who runs when the present task cannot: every ready task and
-// every command in flight is an option, and none costs anything. It returns
-// nil when a command completed or the run ended.
+// every command in flight is an option, and none costs anything but a command
+// that fails. It returns nil when a command completed or the run ended.
 func (m *Machine) pick() *Task {
 	p := &m.point
 	p.task, p.visit = nil, m.picks
@@ -275,6 +280,11 @@ func (m *Machine) pick() *Task {
 	}
 	for i := range m.device.Inflight() {
 		p.opts = append(p.opts, Option{Kind: CompleteCmd, Index: int32(i)})
+	}
+	if m.left.Faults > 0 && m.left.Total > 0 && m.kernel.FailsIO() {
+		for i := range m.device.Inflight() {
+			p.opts = append(p.opts, Option{Kind: FailCmd, Index: int32(i)})
+		}
 	}
 	p.listed = true
 	if len(p.opts) == 0 {
@@ -293,8 +303,12 @@ func (m *Machine) pick() *Task {
 		}
 	}
 	o := p.opts[choice]
-	if o.Kind == CompleteCmd {
+	switch o.Kind {
+	case CompleteCmd:
 		m.complete(o)
+		return nil
+	case FailCmd:
+		m.failCmd(o)
 		return nil
 	}
 	return m.tasks[o.Index]
@@ -318,6 +332,20 @@ func (m *Machine) complete(o Option) {
 		m.trace(TraceEvent{Task: "device", Num: "31", Text: "completes " + m.device.CommandText(int(o.Index))})
 	}
 	m.device.Complete(int(o.Index))
+}
+
+// failCmd lets a command complete with an error.
+func (m *Machine) failCmd(o Option) {
+	m.left.Faults--
+	m.left.Total--
+	m.used.Faults++
+	if m.Trace != nil {
+		m.trace(TraceEvent{Task: "device", Num: "31", Text: "fails " + m.device.CommandText(int(o.Index)), Fault: true})
+	}
+	if m.OnFault != nil {
+		m.OnFault(Fault{Kind: IOError})
+	}
+	m.device.Fail(int(o.Index))
 }
 
 func (m *Machine) trace(e TraceEvent) {

@@ -35,7 +35,8 @@ func (p *Point) Site() string {
 // Visit counts the times that the machine asked at this task and site.
 func (p *Point) Visit() int { return int(p.visit) }
 
-// Free reports whether all options cost nothing: a wait forces the choice.
+// Free reports whether a wait forces the choice, so that it costs nothing
+// unless a command fails.
 func (p *Point) Free() bool { return p.task == nil }
 
 // Options lists what may happen here within the budget that is left. The
@@ -80,6 +81,8 @@ func (p *Point) Option(i int) string {
 		return p.m.kernel.FaultText(o.Fault)
 	case SwitchTo:
 		return "run " + p.m.tasks[o.Index].name
+	case FailCmd:
+		return "fail " + p.m.device.CommandText(int(o.Index))
 	case CompleteCmd:
 		return "complete " + p.m.device.CommandText(int(o.Index))
 	}

@@ -107,6 +107,10 @@ func (k *toy) submit(name string) { k.queue = append(k.queue, name) }
 
 func (k *toy) Inflight() int { return len(k.queue) }
 
+func (k *toy) FailsIO() bool { return false }
+
+func (k *toy) Fail(int) {}
+
 func (k *toy) Complete(i int) {
 	k.note("done:", k.queue[i])
 	k.flags[k.queue[i][0]-'a'] = true

@@ -34,6 +34,15 @@ func (t *task) submitWrite(at blk.Sector, payload []blk.Handle, fua bool) {
 	t.k.dev.Write(at, payload, fua, syncTag(int32(t.ID())))
 }
 
+// waitOwn waits for the commands that the task sent and returns the error of
+// one of them.
+func (t *task) waitOwn() workloads.Errno {
+	t.block(waitIO, int32(t.ID()))
+	err := workloads.Errno(t.f.ioError)
+	t.f.ioError = 0
+	return err
+}
+
 // flushPlug is step 30: the bios that the task gathered become requests
 // (blk_finish_plug). Neighbours merge, plain ones are split at the maximum
 // transfer; an atomic bio goes out whole or not at all.
@@ -113,7 +122,11 @@ func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots slotSet) {
 // endIO is the device's interrupt.
 func (k *Kernel) endIO(tag, result int32) {
 	if tag < 0 {
-		k.tasks[-1-tag].f.waitsIO--
+		f := &k.tasks[-1-tag].f
+		f.waitsIO--
+		if result != 0 {
+			f.ioError = -result
+		}
 		return
 	}
 	slots := k.reqs.ioends[tag]

@@ -32,6 +32,7 @@ func coverageConfigs() (all []*Config) {
 			c.Device.NAWUPF, c.Device.AWUN = 16*kib, 16*kib
 			c.Device.FUA = layout != workloads.Hole
 			c.Faults[crashsim.Reclaim], c.Faults[crashsim.ShortCopy], c.Faults[crashsim.LogForce] = true, true, true
+			c.Faults[crashsim.NoSpace], c.Faults[crashsim.IOError] = true, true
 			all = append(all, c)
 		}
 	}

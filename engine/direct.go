@@ -98,9 +98,14 @@ func (t *task) directIO(op *workloads.Op) workloads.Errno {
 	if place != placeCow && !t.allocateDirect(from, to) {
 		return workloads.ENOSPC
 	}
+	for f.wbBlock = from; f.wbBlock < to; f.wbBlock++ {
+		if _, _, ok := t.allocate(slot, place); !ok {
+			return t.abandonDirect(slot)
+		}
+	}
 	f.direct = 1
 	for f.wbBlock = from; f.wbBlock < to; f.wbBlock++ {
-		disk, unwritten := t.allocate(slot, place)
+		disk, unwritten, _ := t.allocate(slot, place)
 		t.addToIoend(disk, slot, place, unwritten)
 	}
 	t.Step(stepDirectSubmit)
@@ -110,6 +115,22 @@ func (t *task) directIO(op *workloads.Op) workloads.Errno {
 	t.block(waitDirect, int32(t.ID()))
 	t.Step(stepDirectComplete)
 	return t.completeDirect(slot)
+}
+
+// abandonDirect ends a direct write that found no space, before any of it was
+// built.
+func (t *task) abandonDirect(slot int32) workloads.Errno {
+	k := t.k
+	if slot >= 0 {
+		x := &k.units.u[slot]
+		x.picked = 0
+		k.unreserve(x.from, x.to)
+		k.units.release(slot)
+	}
+	if k.down != 0 {
+		return workloads.EIO
+	}
+	return workloads.ENOSPC
 }
 
 // directPlace decides where a direct write goes (xfs_direct_write_iomap_begin,

@@ -34,6 +34,9 @@ func (k *Kernel) Faults(buf []crashsim.Fault, mt *crashsim.Task, s crashsim.Step
 	if k.faults[crashsim.Quota] && s == stepPickFolios && t.f.wbSync == 0 && t.f.wbQuota == 0 {
 		buf = append(buf, crashsim.Fault{Kind: crashsim.Quota, A: int32(t.ID())})
 	}
+	if k.faults[crashsim.NoSpace] && t.f.noSpace == 0 && t.takesBlocks(s) {
+		buf = append(buf, crashsim.Fault{Kind: crashsim.NoSpace, A: int32(t.ID())})
+	}
 	if k.faults[crashsim.FolioSplit] {
 		buf = k.splits(buf)
 	}
@@ -117,6 +120,16 @@ func (t *task) allocates(s crashsim.Step) bool {
 	return false
 }
 
+// takesBlocks reports whether the step that is announced reserves space, or
+// takes blocks for data that it is to write back.
+func (t *task) takesBlocks(s crashsim.Step) bool {
+	switch s {
+	case stepMap, stepDirectMap, stepMapBlocks:
+		return true
+	}
+	return false
+}
+
 // splits lists the large folios that may be split: neither locked nor under
 // writeback nor held (folio_split).
 func (k *Kernel) splits(buf []crashsim.Fault) []crashsim.Fault {
@@ -144,6 +157,9 @@ func (t *task) goingPages(buf []crashsim.Fault, s crashsim.Step) []crashsim.Faul
 	return buf
 }
 
+// FailsIO is part of crashsim.Kernel.
+func (k *Kernel) FailsIO() bool { return k.faults[crashsim.IOError] }
+
 // Strike lets a fault happen.
 func (k *Kernel) Strike(x crashsim.Fault, _ *crashsim.Task) {
 	switch x.Kind {
@@ -164,6 +180,8 @@ func (k *Kernel) Strike(x crashsim.Fault, _ *crashsim.Task) {
 		k.tasks[x.A].f.signal = 1
 	case crashsim.NoMemory:
 		k.tasks[x.A].f.noMemory = 1
+	case crashsim.NoSpace:
+		k.tasks[x.A].f.noSpace = 1
 	case crashsim.Quota:
 		k.tasks[x.A].f.wbQuota = quotaReached
 	case crashsim.FolioSplit:
@@ -198,6 +216,8 @@ func (k *Kernel) FaultText(x crashsim.Fault) string {
 		return fmt.Sprintf("fatal signal to %s", k.tasks[x.A].Name())
 	case crashsim.NoMemory:
 		return fmt.Sprintf("no memory for %s", k.tasks[x.A].Name())
+	case crashsim.NoSpace:
+		return fmt.Sprintf("no space for %s", k.tasks[x.A].Name())
 	case crashsim.Quota:
 		return "quota of background writeback reached"
 	case crashsim.FolioSplit:

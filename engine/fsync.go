@@ -17,13 +17,17 @@ func (t *task) syncRange(from, to int32) workloads.Result {
 	t.writepages(from, to, true)
 	t.waitWriteback(from, to)
 	t.Step(stepFsync)
-	if !t.logForce() && k.rules.flushesOnFsync() {
+	wrote, err := t.logForce()
+	if !wrote && err == 0 && k.rules.flushesOnFsync() {
 		// The log had nothing to write, so nothing has flushed the device.
 		t.Step(stepDeviceFlush)
 		t.submitFlush()
-		t.block(waitIO, int32(t.ID()))
+		err = t.waitOwn()
 	}
 	t.Step(stepFsyncReturn)
+	if err != 0 {
+		return workloads.Fail(err)
+	}
 	return t.reportErrors()
 }
 

@@ -36,7 +36,7 @@ func (k *Kernel) Hash(h *key.Hasher) {
 	k.log.hash(h)
 	k.ioends.hash(h)
 	k.reqs.hash(h)
-	h.Word(uint64(k.started.queued) | uint64(k.started.from)<<8 | uint64(k.logWork)<<40 | uint64(k.drained)<<48)
+	h.Word(uint64(k.started.queued) | uint64(k.started.from)<<8 | uint64(k.logWork)<<40 | uint64(k.drained)<<48 | uint64(k.down)<<56)
 	k.dev.Hash(h, k.interner.Content)
 	if k.OnHash != nil {
 		k.OnHash(h)

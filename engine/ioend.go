@@ -5,6 +5,7 @@ import (
 	"untorn/internal/blk"
 	"untorn/internal/key"
 	"untorn/internal/ondisk"
+	"untorn/workloads"
 )
 
 // ioend states.
@@ -173,6 +174,9 @@ func (t *task) runCompletions() {
 func (t *task) endUnit(slot int32) {
 	k := t.k
 	x := &k.units.u[slot]
+	if k.down != 0 {
+		x.failed = 1
+	}
 	switch {
 	case x.failed != 0:
 		t.Step(stepIoendError)
@@ -285,6 +289,9 @@ func intentID(slot int32, r span) uint32 {
 func (t *task) endIoend() {
 	k := t.k
 	e := &k.ioends.e[t.f.ioend]
+	if k.down != 0 {
+		e.err = int32(workloads.EIO)
+	}
 	switch {
 	case e.err != 0:
 		t.Step(stepIoendError)

@@ -57,6 +57,7 @@ type Kernel struct {
 	reqs     requestTable
 	started  flusherWork
 	logWork  int32 // 1 when the log worker was asked to force the log
+	down     int32 // 1 when the file system has shut down
 	drained  int32 // stages of the drain that have begun
 
 	payload []blk.Handle // of the request being dispatched
@@ -126,6 +127,8 @@ type frame struct {
 	ioend   int32 // slot being completed
 	extent  int32 // file block up to which the unit is remapped
 	waitsIO int32 // commands of its own that this task waits for
+	ioError int32 // errno of one of them
+	noSpace int32 // 1 when the next allocation of blocks fails
 }
 
 // Config is what a Kernel is built from.
@@ -218,7 +221,7 @@ func (k *Kernel) Reset() {
 	k.ioends = ioendTable{}
 	k.reqs = requestTable{}
 	k.started = flusherWork{}
-	k.logWork, k.drained = 0, 0
+	k.logWork, k.drained, k.down = 0, 0, 0
 }
 
 // Drain starts what the system does in its own time once all tasks ended: the

@@ -95,6 +95,9 @@ func (k *Kernel) atomicLimits() (unitMin, unitMax int64) {
 // of the size (xfs_file_write_iter), then generic_atomic_write_valid. The
 // check that 7.3 ends with, O_DIRECT only, is what these designs lift.
 func (k *Kernel) validateWrite(op *workloads.Op) workloads.Errno {
+	if k.down != 0 {
+		return workloads.EIO
+	}
 	if !op.Atomic {
 		return 0
 	}

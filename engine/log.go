@@ -5,6 +5,7 @@ import (
 	"untorn/internal/blk"
 	"untorn/internal/key"
 	"untorn/internal/ondisk"
+	"untorn/workloads"
 )
 
 // journal is the log. Transactions that committed gather in items, the CIL;
@@ -81,7 +82,8 @@ func (t *task) runLogWorker() {
 	for {
 		t.Idle(crashsim.Wait{Kind: waitLogWork})
 		t.Step(stepLogWorker)
-		t.logForce()
+		// An error has shut the file system down, and others report that.
+		_, _ = t.logForce()
 		t.k.logWork = 0
 	}
 }
@@ -89,12 +91,16 @@ func (t *task) runLogWorker() {
 // logForce makes every transaction that committed so far durable
 // (xfs_log_force, xlog_cil_push_work), step 37: the device is flushed, so that
 // data precedes the remap that points to it, then the record is written with
-// FUA. It reports false when there was nothing to write.
-func (t *task) logForce() bool {
+// FUA. It reports false when there was nothing to write. An I/O error shuts
+// the file system down (xlog_force_shutdown).
+func (t *task) logForce() (wrote bool, err workloads.Errno) {
 	k := t.k
 	t.block(waitLogIdle, 0)
+	if k.down != 0 {
+		return false, workloads.EIO
+	}
 	if len(k.log.items) == 0 {
-		return false
+		return false, 0
 	}
 	j := &k.log
 	j.forcing = int32(t.ID()) + 1
@@ -106,20 +112,27 @@ func (t *task) logForce() bool {
 	t.Step(stepLogFlush)
 	if k.rules.flushesFirst(t) {
 		t.submitFlush()
-		t.block(waitIO, int32(t.ID()))
+		err = t.waitOwn()
 	}
-	t.Step(stepLogWrite)
-	t.submitCheckpoint(flush && fua && k.rules.logFUA(t))
-	t.block(waitIO, int32(t.ID()))
-	if flush && !fua && k.rules.logFUA(t) {
+	if err == 0 {
+		t.Step(stepLogWrite)
+		t.submitCheckpoint(flush && fua && k.rules.logFUA(t))
+		err = t.waitOwn()
+	}
+	if err == 0 && flush && !fua && k.rules.logFUA(t) {
 		t.Step(stepLogPostFlush)
 		t.submitFlush()
-		t.block(waitIO, int32(t.ID()))
+		err = t.waitOwn()
+	}
+	j.forcing = 0
+	if err != 0 {
+		k.down = 1
+		return false, workloads.EIO
 	}
 	j.items = j.items[:copy(j.items, j.items[j.writing:])]
-	j.writing, j.forcing = 0, 0
+	j.writing = 0
 	k.alloc.freedAreDurable()
-	return true
+	return true, 0
 }
 
 // A device whose cache survives power loss is sent neither FLUSH nor FUA.

@@ -11,6 +11,12 @@ var writebackMutants = []Mutant{
 		plant: wrap(func(r rules) rules { return sharedCowBlocks{r} })},
 	{Name: "fragmented-in-place", Defect: "a unit over two extents goes in place", Killers: []string{"cow-or-atomic"},
 		plant: wrap(func(r rules) rules { return fragmentedInPlace{r} })},
+	{Name: "nospace-falls-back", Defect: "no space for CoW at writeback: written in place", Killers: []string{"no-space"},
+		plant: wrap(func(r rules) rules { return nospaceFallsBack{r} })},
+	{Name: "error-marks-clean", Defect: "a failed unit is half retried later", Killers: []string{"no-space"},
+		plant: wrap(func(r rules) rules { return errorMarksClean{r} })},
+	{Name: "neighbour-error", Defect: "a mapping error on another folio fails the half of the unit already built",
+		Killers: []string{"no-space-neighbour"}, plant: wrap(func(r rules) rules { return neighbourError{r} })},
 	{Name: "ioend-spans-units", Defect: "a cap ends an ioend inside the next unit, and its completion remaps half of it", Killers: []string{"ioend-cap"},
 		plant: wrap(func(r rules) rules { return ioendSpansUnits{r} })},
 }
@@ -77,3 +83,34 @@ func (m fragmentedInPlace) inPlace(s span) bool {
 type ioendSpansUnits struct{ rules }
 
 func (ioendSpansUnits) joins(*ioend, int32) bool { return true }
+
+type nospaceFallsBack struct{ rules }
+
+func (m nospaceFallsBack) withoutSpace(slot, place int32) (int32, bool) {
+	return placePlain, place == placeCow && slot >= 0
+}
+
+// errorMarksClean keeps a discarded block of a unit dirty, with nothing that
+// says whose it is.
+type errorMarksClean struct{ rules }
+
+func (m errorMarksClean) discarded(t *task, fo *folio) {
+	k, b := t.k, t.f.wbBlock
+	if slot := k.units.find(b, t.ID()); slot >= 0 && b > k.units.u[slot].from {
+		fo.dirtyBlocks |= k.blockBits(fo, b, b+1)
+	}
+}
+
+// neighbourError fails the ioend that is being built, and no more of its unit.
+type neighbourError struct{ rules }
+
+func (m neighbourError) discarded(t *task, _ *folio) {
+	k, f := t.k, &t.f
+	if f.building == 0 {
+		return
+	}
+	if e := &k.ioends.e[f.building-1]; e.unit != 0 && !k.units.u[e.unit-1].overlaps(f.wbBlock, f.wbBlock+1) {
+		e.place, e.state = placePlain, ioendDone
+		f.building = 0
+	}
+}

@@ -200,6 +200,9 @@ func (r *Recovery) Faults(buf []crashsim.Fault, _ *crashsim.Task, _ crashsim.Ste
 	return buf
 }
 
+// FailsIO is part of crashsim.Kernel.
+func (r *Recovery) FailsIO() bool { return false }
+
 // Strike is part of crashsim.Kernel.
 func (r *Recovery) Strike(crashsim.Fault, *crashsim.Task) {}
 

@@ -48,6 +48,10 @@ type selectionRules interface {
 	selects(fo *folio) bool
 	// place returns where a block that a unit holds goes, as step 26 decided.
 	place(slot, block int32) int32
+	// withoutSpace says where a block goes that found no space (25), if anywhere.
+	withoutSpace(slot, place int32) (other int32, ok bool)
+	// discarded is told of a block that is discarded (25).
+	discarded(t *task, fo *folio)
 	// joins reports whether a block of a unit, or of none, may extend the ioend
 	// under construction (27).
 	joins(e *ioend, slot int32) bool
@@ -143,6 +147,11 @@ func (sound) quota(_, _ int32) (from, to int32) { return 0, 0 }
 func (sound) selects(*folio) bool { return true }
 
 func (k sound) place(slot, _ int32) int32 { return k.units.u[slot].place }
+
+// A unit that finds no space fails: in place it would tear.
+func (sound) withoutSpace(_, _ int32) (other int32, ok bool) { return 0, false }
+
+func (sound) discarded(*task, *folio) {}
 
 func (sound) joins(e *ioend, slot int32) bool { return e.unit == slot+1 }
 

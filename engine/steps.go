@@ -49,6 +49,7 @@ const (
 	stepMapBlocks
 	stepChoose
 	stepAddIoend
+	stepDiscard
 	stepUnlockPicked
 	stepSubmitFull
 	stepSubmit
@@ -121,6 +122,7 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepMapBlocks:        {Num: "25", Name: "map blocks"},
 	stepChoose:           {Num: "26", Name: "choose in place or CoW"},
 	stepAddIoend:         {Num: "27", Name: "add to ioend"},
+	stepDiscard:          {Num: "25", Name: "discard block without a place"},
 	stepUnlockPicked:     {Num: "28", Name: "unlock folio under writeback"},
 	stepSubmitFull:       {Num: "29", Name: "submit bio at discontiguity"},
 	stepSubmit:           {Num: "29", Name: "submit bio"},

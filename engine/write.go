@@ -158,6 +158,10 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 		f.unitFrom, f.unitTo = from, to
 		k.tracker.open(t.unit())
 	}
+	if f.noSpace != 0 {
+		f.noSpace = 0
+		return workloads.ENOSPC
+	}
 	if f.pos > f.start && f.unitTo != 0 {
 		if !k.rules.renewMapping(t, t.unit()) {
 			return workloads.ENOSPC

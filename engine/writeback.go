@@ -220,7 +220,7 @@ func (t *task) startWriteback(fo *folio) {
 
 // mapFolio sends those dirty blocks of a folio to the disk that lie in
 // [from, to) (iomap_writeback_range), steps 25 to 27. A folio with others is
-// dirty again.
+// dirty again. Blocks that find no place are discarded.
 func (t *task) mapFolio(fo *folio, from, to int32) {
 	k, f := t.k, &t.f
 	t.Step(stepMapBlocks)
@@ -231,22 +231,27 @@ func (t *task) mapFolio(fo *folio, from, to int32) {
 			continue
 		}
 		fo.dirtyBlocks &^= bit
-		if f.wbBlock*k.blockSectors < k.inodeAt(fo.index*pageSectors).size {
-			t.writeBlock(fo)
+		if f.wbBlock*k.blockSectors < k.inodeAt(fo.index*pageSectors).size && !t.writeBlock(fo) {
+			t.discardBlock(fo)
 		}
 	}
+	f.noSpace = 0
 	if fo.dirtyBlocks != 0 {
 		fo.dirty, fo.mark = true, true
 	}
 }
 
 // writeBlock sends one dirty block to its place on the disk: steps 25 to 27.
-func (t *task) writeBlock(fo *folio) {
+// It reports false when there is none.
+func (t *task) writeBlock(fo *folio) bool {
 	k, f := t.k, &t.f
 	slot := k.units.find(f.wbBlock, t.ID())
 	place := int32(placePlain)
 	switch {
 	case slot >= 0:
+		if k.units.u[slot].failed != 0 {
+			return false
+		}
 		if k.units.u[slot].place == 0 {
 			t.Step(stepChoose)
 			t.waitMap(f.wbBlock)
@@ -256,10 +261,40 @@ func (t *task) writeBlock(fo *folio) {
 	case k.usesCow():
 		place = placeCow
 	}
-	disk, unwritten := t.allocate(slot, place)
+	disk, unwritten, ok := t.allocate(slot, place)
+	if !ok {
+		if place, ok = k.rules.withoutSpace(slot, place); !ok {
+			return false
+		}
+		if disk, unwritten, ok = t.allocate(slot, place); !ok {
+			return false
+		}
+	}
 	t.Step(stepAddIoend)
 	fo.writeback++
 	t.addToIoend(disk, slot, place, unwritten)
+	return true
+}
+
+// discardBlock drops a block that found no place on the disk
+// (iomap_writeback_folio, xfs_discard_folio): the cache is clean and has to be
+// read again, the disk has what it had, and the error is recorded. A unit
+// fails as a whole: what is built of it will not be remapped.
+func (t *task) discardBlock(fo *folio) {
+	k, f := t.k, &t.f
+	t.Step(stepDiscard)
+	k.rules.discarded(t, fo)
+	fo.uptodateBlocks &^= k.blockBits(fo, f.wbBlock, f.wbBlock+1)
+	slot := k.units.find(f.wbBlock, t.ID())
+	if slot < 0 {
+		k.mappingError(f.wbBlock)
+		return
+	}
+	if x := &k.units.u[slot]; x.failed == 0 {
+		x.failed = 1
+		k.mappingError(f.wbBlock)
+		k.unreserve(x.from, x.to)
+	}
 }
 
 // choose is step 26: in place as one atomic bio, or forced CoW.
@@ -279,8 +314,11 @@ func (k *Kernel) choose(x *unit) int32 {
 // allocate returns the disk block that the present block goes to, and makes
 // sure that there is one (xfs_bmapi_convert_delalloc). A unit that goes to
 // new blocks gets all of them at once.
-func (t *task) allocate(slot, place int32) (disk int32, unwritten bool) {
+func (t *task) allocate(slot, place int32) (disk int32, unwritten, ok bool) {
 	k, f := t.k, &t.f
+	if k.down != 0 {
+		return 0, false, false
+	}
 	fork := k.forks.data
 	state := blockUsed
 	if place == placeCow {
@@ -288,6 +326,9 @@ func (t *task) allocate(slot, place int32) (disk int32, unwritten bool) {
 	}
 	t.waitMap(f.wbBlock)
 	for !fork[f.wbBlock].real() {
+		if f.noSpace != 0 {
+			return 0, false, false
+		}
 		from, to := f.wbBlock, f.wbBlock+1
 		if slot >= 0 {
 			from, to = k.units.u[slot].from, k.units.u[slot].to
@@ -304,14 +345,16 @@ func (t *task) allocate(slot, place int32) (disk int32, unwritten bool) {
 				panic("engine: no block is left of those that were reserved")
 			}
 			// What transactions freed is free once they are durable.
-			t.logForce()
+			if _, err := t.logForce(); err != 0 {
+				return 0, false, false
+			}
 			t.waitMap(f.wbBlock)
 			continue
 		}
 		k.mapNew(fork, from, from+n, b, state)
 	}
 	e := fork[f.wbBlock]
-	return e.block(), e.unwritten()
+	return e.block(), e.unwritten(), true
 }
 
 // mapNew maps file blocks to newly allocated disk blocks and logs it: as

@@ -111,7 +111,7 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 
 	for text, want := range map[string]string{
 		"design: {filesystem: ext4, track: none, writeback: atomic}": "design.filesystem: ext4",
-		"faults: {io_error: every-step}":                             "faults.io_error: every-step",
+		"faults: {recovery_power_loss: 2}":                           "faults.recovery_power_loss: 2",
 		"faults: {recovery_power_loss: 1}":                           "faults.recovery_power_loss: 1",
 		"control: {mutant: discard-early}":                           "mutant: discard-early",
 		"mutant: ordered-half":                                       "mutant: ordered-half",

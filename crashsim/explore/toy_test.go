@@ -158,6 +158,10 @@ func (k *toy) Strike(f crashsim.Fault, t *crashsim.Task) {
 
 func (k *toy) FaultText(f crashsim.Fault) string { return fmt.Sprint(f.Kind, " ", f.A) }
 
+func (k *toy) FailsIO() bool { return false }
+
+func (k *toy) Fail(int) {}
+
 func (k *toy) Drain() bool { return false }
 
 func (k *toy) Hash(h *key.Hasher) {

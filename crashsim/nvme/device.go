@@ -7,6 +7,8 @@ import (
 	"untorn/internal/key"
 )
 
+const eio = 5 // EIO
+
 // command is one command in flight.
 type command struct {
 	num     int32
@@ -139,6 +141,16 @@ func (d *Device) Complete(i int) {
 	}
 	d.emit(blk.Event{Kind: blk.Complete, Cmd: c.num})
 	d.EndIO(c.tag, 0)
+}
+
+// Fail lets the i-th command in flight complete with an error. Which pieces of
+// a write reached the medium was decided then and nobody was told; a read
+// returns what was there before.
+func (d *Device) Fail(i int) {
+	c := d.cmds[i]
+	d.cmds = append(d.cmds[:i], d.cmds[i+1:]...)
+	d.emit(blk.Event{Kind: blk.Complete, Cmd: c.num, Result: -eio})
+	d.EndIO(c.tag, -eio)
 }
 
 // CommandText names the i-th command in flight.
