@@ -29,6 +29,9 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 	if dev.MaxTransfer < d.Block {
 		return fmt.Errorf("device.max_transfer: %d bytes is smaller than design.block, %d", dev.MaxTransfer, d.Block)
 	}
+	if d.Filesystem == BlockDevice && w.Layout != workloads.Contiguous && w.Layout != workloads.Unaligned {
+		return &NonsenseError{fmt.Sprintf("workload.layout: %v with filesystem: block: a block device has no extents", w.Layout)}
+	}
 	if dev.PartitionOffset%dev.LBA != 0 {
 		return fmt.Errorf("device.partition_offset: %d is no multiple of device.lba, %d", dev.PartitionOffset, dev.LBA)
 	}

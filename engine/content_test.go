@@ -117,6 +117,10 @@ func TestContent(t *testing.T) {
 
 // contentDesigns are the built designs that accept a unit wherever it lies,
 // with folios up to 4, 8 and 16 KiB and as small as them.
+// mayRefuse reports whether a design refuses writes that cannot go in place,
+// or that reach past a size that is fixed.
+func mayRefuse(d *Design) bool { return d.Filesystem != XFS }
+
 func contentDesigns() (all []Design) {
 	for _, d := range builtDesigns() {
 		if d.Writeback == WritebackAtomic || d.Stable != StableWait || d.Copy != CopyPin {
@@ -146,7 +150,12 @@ func checkContent(t *testing.T, c *Config) {
 	require.Equal(t, crashsim.Done, out.Kind, "%s: %s", what, out.Detail)
 	for i := range c.Workload.Ops {
 		op := &c.Workload.Ops[i]
-		require.EqualValues(t, op.Length, got[int32(i+1)], "%s: operation %d", what, i+1)
+		if !mayRefuse(&c.Design) {
+			require.EqualValues(t, op.Length, got[int32(i+1)], "%s: operation %d", what, i+1)
+		}
+		if got[int32(i+1)] < workloads.Result(op.Length) {
+			continue
+		}
 		k.View(op, func(cache blk.Handle, cached bool, disk blk.Handle, onDisk bool) {
 			require.True(t, onDisk, what)
 			require.True(t, !cached || cache == disk, "%s: the cache differs from the disk", what)
@@ -192,6 +201,9 @@ func TestContentRandom(t *testing.T) {
 				what := fmt.Sprintf("%s, %v, seed %d: %+v", seq.name, w.Layout, seed, d)
 				require.Equal(t, crashsim.Done, out.Kind, "%s: %s", what, out.Detail)
 				for i := range w.Ops {
+					if mayRefuse(&c.Design) {
+						continue
+					}
 					require.EqualValues(t, w.Ops[i].Length, got[int32(i+1)], what)
 				}
 				require.Equal(t, expected(w, got), mount(t, k), what)

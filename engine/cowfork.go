@@ -1,13 +1,6 @@
 package engine
 
-// inPlace reports whether the blocks can be overwritten by one atomic bio:
-// one written extent, aligned to its length, within the limits of the device
-// (xfs_bmap_hw_atomic_write_possible), and within the durable size: else the
-// size would become durable in a transaction after the data.
-func (k sound) inPlace(s span) bool {
-	n := (s.to - s.from) * k.blockSectors
-	return s.to*k.blockSectors <= k.inodeOf(s.from).diskSize && k.fitsUnit(n) && k.oneExtent(s, false) && k.alignedOnDisk(s, n)
-}
+func (k sound) inPlace(s span) bool { return k.fs.inPlace(s) }
 
 // fitsUnit reports whether the device writes n sectors as a whole.
 func (k *Kernel) fitsUnit(n int32) bool {

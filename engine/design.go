@@ -169,14 +169,10 @@ type NonsenseError struct{ Reason string }
 
 func (e *NonsenseError) Error() string { return e.Reason }
 
-// Check refuses a design that makes no sense, with a *NonsenseError, or that
-// is not built yet, with a *NotBuiltError. Nonsense is said first.
+// Check refuses a design that makes no sense, with a *NonsenseError.
 func (d *Design) Check() error {
 	if reason := d.nonsense(); reason != "" {
 		return &NonsenseError{reason}
-	}
-	if what := d.notBuilt(); what != "" {
-		return &NotBuiltError{what}
 	}
 	return nil
 }
@@ -202,14 +198,6 @@ func (d *Design) nonsense() string {
 		return fmt.Sprintf("stable: %v with submit: direct: no page of the cache is under I/O", d.Stable)
 	case d.Stable == StableBounce && d.Submit == SubmitWriteThroughWait:
 		return "stable: bounce with submit: write-through-wait: the caller waits while the pages are under I/O, so a copy is redundant"
-	}
-	return ""
-}
-
-func (d *Design) notBuilt() string {
-	switch {
-	case d.Filesystem != XFS:
-		return "design.filesystem: " + d.Filesystem.String()
 	}
 	return ""
 }

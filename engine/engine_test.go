@@ -135,6 +135,17 @@ func builtDesigns() (all []Design) {
 			}
 		}
 	}
+	for _, fs := range []Filesystem{Ext4, BlockDevice} {
+		for track := TrackNone; track <= TrackSidecar; track++ {
+			for wb := WritebackPlain; wb <= WritebackAtomic; wb++ {
+				for submit := SubmitWriteback; submit <= SubmitDontcache; submit++ {
+					d := testDesign()
+					d.Filesystem, d.Track, d.Writeback, d.Submit, d.Cluster, d.FolioMax = fs, track, wb, submit, 16<<10, 8<<10
+					add(d)
+				}
+			}
+		}
+	}
 	return all
 }
 

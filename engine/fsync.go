@@ -17,7 +17,7 @@ func (t *task) syncRange(from, to int32) workloads.Result {
 	t.writepages(from, to, true)
 	t.waitWriteback(from, to)
 	t.Step(stepFsync)
-	wrote, err := t.logForce()
+	wrote, err := t.commit()
 	if !wrote && err == 0 && k.rules.flushesOnFsync() {
 		// The log had nothing to write, so nothing has flushed the device.
 		t.Step(stepDeviceFlush)

@@ -80,7 +80,7 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 	if slot >= 0 && place == placeInPlace {
 		atomic = 1
 	}
-	if f.building != 0 {
+	if f.building != 0 && !(slot < 0 && k.fs.byBuffer()) {
 		e := &k.ioends.e[f.building-1]
 		if e.file+e.len == file && e.disk+e.len == at && k.rules.joins(e, slot) && e.place == place && e.unwritten == unw &&
 			e.len+k.blockSectors <= k.limits.maxTransfer {
@@ -88,6 +88,8 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 			e.eof = min(e.file+e.len, end)
 			return
 		}
+	}
+	if f.building != 0 {
 		if f.direct == 0 {
 			t.Step(stepSubmitFull)
 		}
@@ -186,6 +188,8 @@ func (t *task) endUnit(slot int32) {
 		}
 	case x.place == placeCow:
 		k.rules.remap(t, slot, true)
+	default:
+		t.convertUnit(slot)
 	}
 	t.Step(stepEndWriteback)
 	for i := range k.ioends.used.all {
@@ -282,6 +286,19 @@ func (k *Kernel) unitEnd(slot int32) (end int32) {
 // intentID names an intent among those that may be unfinished together.
 func intentID(slot int32, r span) uint32 {
 	return uint32(slot)<<16 | uint32(r.from)
+}
+
+// convertUnit marks the extents of a unit that went in place into unwritten
+// blocks as written, in one transaction (ext4_convert_unwritten_io_end_vec).
+func (t *task) convertUnit(slot int32) {
+	k := t.k
+	for i := range k.ioends.used.all {
+		if e := &k.ioends.e[i]; e.unit == slot+1 && e.state == ioendDone && e.unwritten != 0 {
+			t.Step(stepConvertUnit)
+			t.waitMap(e.file / k.blockSectors)
+			k.convertUnwritten(e)
+		}
+	}
 }
 
 // endIoend completes one ioend that belongs to no unit (xfs_end_ioend): its

@@ -41,6 +41,7 @@ type Kernel struct {
 	fileSectors  int32 // the largest end of any write
 	filePages    int32
 
+	fs      filesystem
 	rules   rules
 	tracker tracker
 	copier  copier
@@ -57,8 +58,10 @@ type Kernel struct {
 	reqs     requestTable
 	started  flusherWork
 	logWork  int32 // 1 when the log worker was asked to force the log
-	down     int32 // 1 when the file system has shut down
-	drained  int32 // stages of the drain that have begun
+	// orderedFrom and orderedTo are the pages that a commit has to write first.
+	orderedFrom, orderedTo int32
+	down                   int32 // 1 when the file system has shut down
+	drained                int32 // stages of the drain that have begun
 
 	payload []blk.Handle // of the request being dispatched
 
@@ -168,7 +171,8 @@ func New(c *Config) *Kernel {
 		t.Task = k.machine.AddTask(name, false, func(*crashsim.Task) { t.runOps() })
 		k.tasks = append(k.tasks, t)
 	}
-	k.tracker, k.copier, k.submit, k.rules = newTracker(k), newCopier(k), newSubmitter(k), sound{k}
+	k.tracker, k.copier, k.submit = newTracker(k), newCopier(k), newSubmitter(k)
+	k.fs, k.rules = newFilesystem(k), sound{k}
 	if m := mutantByName(c.Design.Mutant); m != nil {
 		m.plant(k)
 	}
@@ -222,6 +226,7 @@ func (k *Kernel) Reset() {
 	k.reqs = requestTable{}
 	k.started = flusherWork{}
 	k.logWork, k.drained, k.down = 0, 0, 0
+	k.orderedFrom, k.orderedTo = 0, 0
 }
 
 // Drain starts what the system does in its own time once all tasks ended: the

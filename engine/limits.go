@@ -3,7 +3,6 @@ package engine
 import (
 	"untorn/crashsim/nvme"
 	"untorn/internal/blk"
-	"untorn/workloads"
 )
 
 // queueLimits are the atomic write limits of the block device, in sectors,
@@ -67,50 +66,4 @@ func (q *queueLimits) crossesBoundary(start blk.Sector, n int32) bool {
 	}
 	start += q.partition
 	return start/q.boundary != (start+n-1)/q.boundary
-}
-
-// MaxUnit is the largest unit in bytes that the file system can remap in one
-// transaction chain: what log reservation leaves.
-const MaxUnit = 256 << 10
-
-// atomicLimits returns unit_min and unit_max in bytes of the file, as
-// xfs_get_atomic_write_min and _max report them.
-func (k *Kernel) atomicLimits() (unitMin, unitMax int64) {
-	unitMin = k.design.Block
-	if k.design.Writeback == WritebackAtomic {
-		unitMax = int64(k.limits.unitMax) * blk.SectorSize
-	} else {
-		unitMax = MaxUnit
-	}
-	if m := k.design.MaxAtomicWrite; m > 0 {
-		unitMax = min(unitMax, m)
-	}
-	if unitMax < unitMin {
-		return 0, 0
-	}
-	return unitMin, unitMax
-}
-
-// validateWrite is step 1 in the order of the kernel: the file system's check
-// of the size (xfs_file_write_iter), then generic_atomic_write_valid. The
-// check that 7.3 ends with, O_DIRECT only, is what these designs lift.
-func (k *Kernel) validateWrite(op *workloads.Op) workloads.Errno {
-	if k.down != 0 {
-		return workloads.EIO
-	}
-	if !op.Atomic {
-		return 0
-	}
-	unitMin, unitMax := k.atomicLimits()
-	switch {
-	case unitMax == 0:
-		return workloads.EOPNOTSUPP
-	case op.Length < unitMin || op.Length > unitMax:
-		return workloads.EINVAL
-	case op.Length&(op.Length-1) != 0:
-		return workloads.EINVAL
-	case !op.Append && op.Offset%op.Length != 0:
-		return workloads.EINVAL
-	}
-	return 0
 }

@@ -83,8 +83,32 @@ func (t *task) runLogWorker() {
 		t.Idle(crashsim.Wait{Kind: waitLogWork})
 		t.Step(stepLogWorker)
 		// An error has shut the file system down, and others report that.
-		_, _ = t.logForce()
+		_, _ = t.commit()
 		t.k.logWork = 0
+	}
+}
+
+// commit is a log force that writes ordered data first
+// (jbd2_journal_commit_transaction).
+func (t *task) commit() (wrote bool, err workloads.Errno) {
+	k := t.k
+	if from, to := k.fs.ordered(); to > from {
+		t.Step(stepOrdered)
+		k.orderedFrom, k.orderedTo = 0, 0
+		from, to = k.rules.orderedRange(from, to)
+		t.writepages(from, to, true)
+		t.waitWriteback(from, to)
+	}
+	return t.logForce()
+}
+
+// orderPartialBlock notes that a write past the end of file zeroes the rest of
+// the last block, whose data the next commit has to write
+// (ext4_block_zero_page_range, ext4_jbd2_inode_add_write).
+func (k *Kernel) orderPartialBlock(t *task) {
+	if size := t.ino().size; k.design.Filesystem == Ext4 && t.f.end > size && size%k.blockSectors != 0 {
+		k.orderedFrom = size / pageSectors
+		k.orderedTo = k.orderedFrom + 1
 	}
 }
 

@@ -99,6 +99,8 @@ type directRules interface {
 type logRules interface {
 	// flushesFirst: a log write is preceded by a flush of the device (37).
 	flushesFirst(t *task) bool
+	// orderedRange returns the pages that a commit writes of those it has to.
+	orderedRange(from, to int32) (int32, int32)
 	// logFUA: the log record is written with FUA (37).
 	logFUA(t *task) bool
 	// flushesOnFsync: fsync flushes the device when the log did not (38).
@@ -150,6 +152,8 @@ func (k sound) place(slot, _ int32) int32 { return k.units.u[slot].place }
 
 // A unit that finds no space fails: in place it would tear.
 func (sound) withoutSpace(_, _ int32) (other int32, ok bool) { return 0, false }
+
+func (sound) orderedRange(from, to int32) (int32, int32) { return from, to }
 
 func (sound) discarded(*task, *folio) {}
 

@@ -50,6 +50,9 @@ const (
 	stepChoose
 	stepAddIoend
 	stepDiscard
+	stepSizeFirst
+	stepConvertUnit
+	stepOrdered
 	stepUnlockPicked
 	stepSubmitFull
 	stepSubmit
@@ -123,6 +126,9 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepChoose:           {Num: "26", Name: "choose in place or CoW"},
 	stepAddIoend:         {Num: "27", Name: "add to ioend"},
 	stepDiscard:          {Num: "25", Name: "discard block without a place"},
+	stepSizeFirst:        {Num: "25", Name: "log size with the mapping"},
+	stepConvertUnit:      {Num: "34", Name: "convert unwritten unit"},
+	stepOrdered:          {Num: "37", Name: "commit: write ordered data"},
 	stepUnlockPicked:     {Num: "28", Name: "unlock folio under writeback"},
 	stepSubmitFull:       {Num: "29", Name: "submit bio at discontiguity"},
 	stepSubmit:           {Num: "29", Name: "submit bio"},

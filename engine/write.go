@@ -43,6 +43,10 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 		f.err = int32(k.rules.validateAppend(op, f.start))
 	}
 	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
+	if k.design.Filesystem == BlockDevice {
+		f.end = min(f.end, t.ino().size)
+	}
+	k.orderPartialBlock(t)
 	f.errorsBefore = t.ino().wbErrors
 	if f.err == 0 {
 		f.err = int32(k.copier.begin(t))
@@ -149,11 +153,11 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 	}
 	f.mapStale, f.mapEnd = 0, f.end
 	if op.Atomic && f.unitTo == 0 {
-		if k.design.Writeback == WritebackAtomic && !k.rules.inPlace(span{from, to}) {
-			return workloads.EINVAL
-		}
 		if t.noMemory() {
 			return workloads.ENOMEM
+		}
+		if err := k.fs.prepare(t, span{from, to}); err != 0 {
+			return err
 		}
 		f.unitFrom, f.unitTo = from, to
 		k.tracker.open(t.unit())

@@ -270,10 +270,28 @@ func (t *task) writeBlock(fo *folio) bool {
 			return false
 		}
 	}
+	if k.fs.sizeFirst() {
+		if slot >= 0 {
+			t.sizeFirst(k.units.u[slot].to)
+		} else {
+			t.sizeFirst(f.wbBlock + 1)
+		}
+	}
 	t.Step(stepAddIoend)
 	fo.writeback++
 	t.addToIoend(disk, slot, place, unwritten)
 	return true
+}
+
+// sizeFirst logs the size that the file has with the blocks up to one that are
+// being mapped.
+func (t *task) sizeFirst(to int32) {
+	k := t.k
+	ino := k.inodeOf(to - 1)
+	if end := min(to*k.blockSectors, ino.size); end > ino.diskSize {
+		t.Step(stepSizeFirst)
+		k.logSize(ino, max(end, ino.diskSize))
+	}
 }
 
 // discardBlock drops a block that found no place on the disk

@@ -115,9 +115,9 @@ func TestRunFile(t *testing.T) {
 	code, _, _ = call(t, "replay", "runs/small/nawupf=4KiB/control")
 	assert.Equal(t, run.ExitOK, code)
 
-	code, out, _ = call(t, "run", "small.yaml", "--set", "filesystem=ext4")
+	code, out, _ = call(t, "run", "small.yaml", "--set", "recovery_power_loss=1")
 	assert.Equal(t, run.ExitNotBuilt, code)
-	assert.Contains(t, out, "design.filesystem: ext4 is")
+	assert.Contains(t, out, "recovery_power_loss: 1")
 
 	code, out, _ = call(t, "run", "small.yaml", "--set", "expect=torn")
 	assert.Equal(t, run.ExitUnexpected, code)

@@ -148,14 +148,14 @@ func TestVerdicts(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	held, torn := explored(verifier.Held), explored(verifier.Torn)
 	target := &fake{design: held, control: torn}
-	_, code, err := Rows(context.Background(), rows(t, "design: {filesystem: [xfs, ext4], track: none, writeback: atomic}"), options(t, target))
+	_, code, err := Rows(context.Background(), rows(t, "faults: [{name: one}, {name: two, recovery_power_loss: 1}]"), options(t, target))
 	require.NoError(t, err)
 	assert.Equal(t, ExitNotBuilt, code)
 
-	rep, code, err := Rows(context.Background(), rows(t, "design: {filesystem: [xfs, ext4], track: [cow-fork, extent-status], writeback: atomic}\nexpect: [{where: {filesystem: xfs}, verdict: torn}]"), options(t, target))
+	rep, code, err := Rows(context.Background(), rows(t, "design: {track: [cow-fork, extent-status]}\nfaults: [{name: one}, {name: two, recovery_power_loss: 1}]\nexpect: [{where: {faults: one}, verdict: torn}]"), options(t, target))
 	require.NoError(t, err)
 	assert.Equal(t, ExitUnexpected, code, "1 comes before 4")
-	assert.Equal(t, []string{"held", "skipped", "skipped", "not-checked"}, verdicts(rep))
+	assert.Equal(t, []string{"held", "not-checked", "skipped", "skipped"}, verdicts(rep))
 
 	target.check = &engine.NonsenseError{Reason: "makes no sense"}
 	_, code, err = Rows(context.Background(), rows(t, ""), options(t, target))

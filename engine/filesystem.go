@@ -1,0 +1,48 @@
+package engine
+
+import "untorn/workloads"
+
+// filesystem is the axis filesystem: what the write path asks of the file
+// system that it runs on. A new one is one file with these methods and a line
+// in newFilesystem.
+type filesystem interface {
+	// limits returns unit_min and unit_max in bytes, as statx reports them; 0
+	// for a file without the capability.
+	limits() (unitMin, unitMax int64)
+	// validatePlain, validateSize and validateEnd are its parts of step 1: for a
+	// write without the flag, and before and after the generic checks of one
+	// with it.
+	validatePlain(c ioCall) workloads.Errno
+	validateSize(c ioCall) workloads.Errno
+	validateEnd(c ioCall) workloads.Errno
+	// prepare makes sure, before a unit is opened (step 5), that writeback will
+	// be able to write it as the design wants; EINVAL refuses the write.
+	prepare(t *task, s span) workloads.Errno
+	// inPlace reports whether one atomic bio can write the blocks of a unit
+	// where they are (26).
+	inPlace(s span) bool
+	// sizeFirst: the size moves when blocks are mapped, before their data (25).
+	sizeFirst() bool
+	// byBuffer: plain data goes out block by block (27).
+	byBuffer() bool
+	// ordered returns the range of pages that a commit of the log writes first.
+	ordered() (from, to int32)
+}
+
+func newFilesystem(k *Kernel) filesystem {
+	switch k.design.Filesystem {
+	case Ext4:
+		return ext4{k}
+	case BlockDevice:
+		return blockDevice{k}
+	}
+	return xfs{k}
+}
+
+// sizeWithin refuses what is outside of a file's limits.
+func sizeWithin(fs filesystem, c ioCall) workloads.Errno {
+	if unitMin, unitMax := fs.limits(); c.length < unitMin || c.length > unitMax {
+		return workloads.EINVAL
+	}
+	return 0
+}

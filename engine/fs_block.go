@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
+
+// blockDevice is filesystem: block: the file is a block device. Every block is
+// mapped, the size is fixed, nothing is logged, and writers share the lock.
+type blockDevice struct{ *Kernel }
+
+// limits are those of the queue (bdev_statx).
+func (k blockDevice) limits() (unitMin, unitMax int64) {
+	return int64(k.Kernel.limits.unitMin) * blk.SectorSize, int64(k.Kernel.limits.unitMax) * blk.SectorSize
+}
+
+func (k blockDevice) size() int64 { return int64(k.inodes[0].size) * blk.SectorSize }
+
+// validatePlain is that of blkdev_write_iter.
+func (k blockDevice) validatePlain(c ioCall) workloads.Errno {
+	if !c.read && c.offset >= k.size() {
+		return workloads.ENOSPC
+	}
+	return 0
+}
+
+func (k blockDevice) validateSize(c ioCall) workloads.Errno { return k.validatePlain(c) }
+
+// validateEnd refuses a unit that the end of the device cuts. One that is
+// larger than the limits is found out when its bio is submitted.
+func (k blockDevice) validateEnd(c ioCall) workloads.Errno {
+	if c.offset+c.length > k.size() {
+		return workloads.EINVAL
+	}
+	return 0
+}
+
+func (blockDevice) prepare(*task, span) workloads.Errno { return 0 }
+
+func (k blockDevice) inPlace(s span) bool { return true }
+
+func (blockDevice) sizeFirst() bool { return false }
+
+// byBuffer: __block_write_full_folio submits each buffer by itself.
+func (blockDevice) byBuffer() bool { return true }
+
+func (blockDevice) ordered() (from, to int32) { return 0, 0 }

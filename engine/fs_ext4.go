@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
+
+// ext4 is filesystem: ext4: no data CoW, so that a unit goes in place or is
+// refused at write time; new blocks are unwritten until their data is there,
+// and converted for a whole range in one handle.
+type ext4 struct{ *Kernel }
+
+// limits follows ext4_atomic_write_init: a unit of several blocks needs
+// bigalloc, whose clusters are in one piece.
+func (k ext4) limits() (unitMin, unitMax int64) {
+	unitMin = max(k.design.Block, int64(k.Kernel.limits.unitMin)*blk.SectorSize)
+	unitMax = min(max(k.design.Block, k.design.Cluster), int64(k.Kernel.limits.unitMax)*blk.SectorSize)
+	if unitMax < unitMin {
+		return 0, 0
+	}
+	return unitMin, unitMax
+}
+
+func (k ext4) validatePlain(ioCall) workloads.Errno {
+	if k.down != 0 {
+		return workloads.EIO
+	}
+	return 0
+}
+
+// validateSize is that of ext4_file_write_iter.
+func (k ext4) validateSize(c ioCall) workloads.Errno { return sizeWithin(k, c) }
+
+func (k ext4) validateEnd(ioCall) workloads.Errno {
+	if k.down != 0 {
+		return workloads.EIO
+	}
+	return 0
+}
+
+// prepare gives the holes of a unit unwritten blocks of one aligned run, as
+// bigalloc does (ext4_map_blocks), and refuses what is in pieces or has data
+// in a part of it.
+func (k ext4) prepare(t *task, s span) workloads.Errno {
+	holes := int32(0)
+	for b := s.from; b < s.to; b++ {
+		if !k.forks.data[b].real() {
+			holes++
+		}
+	}
+	switch {
+	case holes == 0:
+	case holes < s.to-s.from:
+		return workloads.EINVAL
+	default:
+		if t.f.noSpace != 0 {
+			t.f.noSpace = 0
+			return workloads.ENOSPC
+		}
+		disk, n := k.alloc.run(holes, holes)
+		if n < holes || k.super.Sector(disk)%(n*k.blockSectors) != 0 {
+			return workloads.ENOSPC
+		}
+		k.mapNew(k.forks.data, s.from, s.to, disk, blockUsed)
+	}
+	if k.design.Writeback == WritebackAtomic && !k.rules.inPlace(s) {
+		return workloads.EINVAL
+	}
+	return 0
+}
+
+// inPlace: one extent in one state, aligned. Written blocks must be within the
+// durable size, since nothing hides their data from a size that comes later.
+func (k ext4) inPlace(s span) bool {
+	n := (s.to - s.from) * k.blockSectors
+	unwritten := k.forks.data[s.from].unwritten()
+	for b := s.from; b < s.to; b++ {
+		if k.forks.data[b].unwritten() != unwritten {
+			return false
+		}
+	}
+	return (unwritten || s.to*k.blockSectors <= k.inodeOf(s.from).diskSize) && k.fitsUnit(n) && k.oneExtent(s, true) && k.alignedOnDisk(s, n)
+}
+
+// The size is part of the handle that maps the blocks, before their data is
+// written (mpage_map_and_submit_extent).
+func (ext4) sizeFirst() bool { return true }
+
+func (ext4) byBuffer() bool { return false }
+
+// ordered is the range whose data a commit writes first (data=ordered,
+// jbd2_submit_inode_data): blocks at the end of file that were zeroed.
+func (k ext4) ordered() (from, to int32) { return k.orderedFrom, k.orderedTo }

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
+
+// MaxUnit is the largest unit in bytes that XFS can remap in one transaction
+// chain: what log reservation leaves.
+const MaxUnit = 256 << 10
+
+// xfs is filesystem: xfs, with reflink: data CoW, delayed allocation, a log
+// with intents.
+type xfs struct{ *Kernel }
+
+// limits follows xfs_get_atomic_write_min and _max.
+func (k xfs) limits() (unitMin, unitMax int64) {
+	unitMin = k.design.Block
+	if k.design.Writeback == WritebackAtomic {
+		unitMax = int64(k.Kernel.limits.unitMax) * blk.SectorSize
+	} else {
+		unitMax = MaxUnit
+	}
+	if m := k.design.MaxAtomicWrite; m > 0 {
+		unitMax = min(unitMax, m)
+	}
+	if unitMax < unitMin {
+		return 0, 0
+	}
+	return unitMin, unitMax
+}
+
+func (k xfs) validatePlain(ioCall) workloads.Errno {
+	if k.down != 0 {
+		return workloads.EIO
+	}
+	return 0
+}
+
+// validateSize is that of xfs_file_write_iter.
+func (k xfs) validateSize(c ioCall) workloads.Errno {
+	if k.down != 0 {
+		return workloads.EIO
+	}
+	return sizeWithin(k, c)
+}
+
+func (xfs) validateEnd(ioCall) workloads.Errno { return 0 }
+
+// prepare refuses a unit that cannot go in place where there is no CoW to
+// fall back to.
+func (k xfs) prepare(_ *task, s span) workloads.Errno {
+	if k.design.Writeback == WritebackAtomic && !k.rules.inPlace(s) {
+		return workloads.EINVAL
+	}
+	return 0
+}
+
+// inPlace follows xfs_bmap_hw_atomic_write_possible: one written extent, aligned
+// to its length, within the limits of the device; and within the durable size:
+// else the size would become durable in a transaction after the data.
+func (k xfs) inPlace(s span) bool {
+	n := (s.to - s.from) * k.blockSectors
+	return s.to*k.blockSectors <= k.inodeOf(s.from).diskSize && k.fitsUnit(n) && k.oneExtent(s, false) && k.alignedOnDisk(s, n)
+}
+
+func (xfs) sizeFirst() bool           { return false }
+func (xfs) byBuffer() bool            { return false }
+func (xfs) ordered() (from, to int32) { return 0, 0 }

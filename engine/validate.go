@@ -1,0 +1,49 @@
+package engine
+
+import "untorn/workloads"
+
+// ioCall is what a preadv2 or pwritev2 asks for.
+type ioCall struct {
+	offset, length int64 // bytes
+	read           bool
+	atomic         bool // RWF_ATOMIC
+	direct         bool // O_DIRECT
+	append         bool // O_APPEND: the offset is not known yet
+	iovecs         int  // 0 counts as 1
+	registered     bool // a buffer registered with io_uring
+	// lifted: atomic writes through the page cache are permitted, which is what
+	// all designs add to 7.3.
+	lifted bool
+}
+
+// validateWrite is step 1 for an operation.
+func (k *Kernel) validateWrite(op *workloads.Op) workloads.Errno {
+	return k.validate(ioCall{offset: op.Offset, length: op.Length, atomic: op.Atomic, direct: op.Direct, append: op.Append, lifted: true})
+}
+
+// validate checks a call in the order of the kernel: the capability
+// (kiocb_set_rw_flags), the file system's own check of the size, the generic
+// ones (generic_atomic_write_valid), and what the file system checks after
+// those.
+func (k *Kernel) validate(c ioCall) workloads.Errno {
+	if !c.atomic {
+		return k.fs.validatePlain(c)
+	}
+	if _, unitMax := k.fs.limits(); c.read || unitMax == 0 {
+		return workloads.EOPNOTSUPP
+	}
+	if err := k.fs.validateSize(c); err != 0 {
+		return err
+	}
+	switch {
+	case c.iovecs > 1 || c.registered:
+		return workloads.EINVAL
+	case c.length <= 0 || c.length&(c.length-1) != 0:
+		return workloads.EINVAL
+	case !c.append && c.offset%c.length != 0:
+		return workloads.EINVAL
+	case !c.direct && !c.lifted:
+		return workloads.EOPNOTSUPP
+	}
+	return k.fs.validateEnd(c)
+}
