@@ -112,7 +112,7 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 		"faults: {recovery_power_loss: 2}": "faults.recovery_power_loss: 2",
 		"faults: {recovery_power_loss: 1}": "faults.recovery_power_loss: 1",
 		"control: {mutant: discard-early}": "mutant: discard-early",
-		"mutant: ordered-half":             "mutant: ordered-half",
+		"mutant: recovery-half":             "mutant: recovery-half",
 	} {
 		r := decode(t, minimal+text+"\n").Rows()[0]
 		if assert.NotNil(t, r.NotBuilt, text) {
