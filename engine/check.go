@@ -46,6 +46,12 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 			return fmt.Errorf("%s: a direct write of [%d,%d); allowed: multiples of design.block, %d", at, op.Offset, op.End(), d.Block)
 		case op.FD < 0 || op.FD >= MaxFDs:
 			return fmt.Errorf("%s.fd: %d; allowed: 0 to %d", at, op.FD, MaxFDs-1)
+		case d.Filesystem == BlockDevice && (op.Zeroes() || op.Kind == workloads.Fallocate):
+			return &NonsenseError{fmt.Sprintf("%s.op: %v with filesystem: block: a block device has a fixed size and no extents", at, op.Kind)}
+		case op.Kind == workloads.Pread && op.Direct:
+			return &NotBuiltError{at + ".direct: true with op: pread"}
+		case op.Kind == workloads.Store && op.End() > w.File:
+			return fmt.Errorf("%s: a store ends at %d; allowed: within the file, %d", at, op.End(), w.File)
 		case op.Writes() && op.Length > MaxWrite:
 			return fmt.Errorf("%s.length: %d bytes; allowed: at most %d", at, op.Length, MaxWrite)
 		case op.End() > MaxFile:

@@ -36,7 +36,7 @@ func coverageConfigs() (all []*Config) {
 			all = append(all, c)
 		}
 	}
-	return append(all, mergeConfig(), directConfig(workloads.Contiguous), directConfig(workloads.Hole), directConfig(workloads.Unwritten))
+	return append(all, mergeConfig(), directConfig(workloads.Contiguous), directConfig(workloads.Hole), directConfig(workloads.Unwritten), operationsConfig())
 }
 
 // directConfig is direct writes of every kind, two of them at a time, beside a
@@ -53,6 +53,19 @@ func directConfig(layout workloads.Layout) *Config {
 		d("a", 0, 4, true), d("b", 0, 2, true), d("a", 2, 1, false), write(1, 1, false), d("b", 1, 1, true), d("b", 4, 4, true), fsyncOp}}
 	c.Device.NAWUPF, c.Device.AWUN = 16*kib, 16*kib
 	c.Workload.Ops[4].Dsync, c.Workload.Ops[5].Append = true, true
+	c.Faults[crashsim.Reclaim] = true
+	return c
+}
+
+// operationsConfig is one of each operation beside an atomic write.
+func operationsConfig() *Config {
+	c := testConfig()
+	op := func(kind workloads.Kind, from, n int64) workloads.Op {
+		return workloads.Op{Task: "b", Kind: kind, Offset: from * 512, Length: n * 512}
+	}
+	c.Workload = &workloads.Workload{File: 32 * kib, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous, Ops: []workloads.Op{
+		write(0, 4, true), op(workloads.Store, 3, 9), op(workloads.Pread, 0, 32), op(workloads.SyncFileRange, 0, 8), op(workloads.Punch, 4, 24),
+		op(workloads.Truncate, 20, 0), op(workloads.Fallocate, 16, 40), op(workloads.ZeroRange, 8, 16), op(workloads.Msync, 0, 16), fsyncOp}}
 	c.Faults[crashsim.Reclaim] = true
 	return c
 }

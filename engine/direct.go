@@ -24,6 +24,7 @@ func (t *task) directWrite(op *workloads.Op) workloads.Result {
 	}
 	t.Step(stepDirectFlush)
 	from, to := t.directPages(op)
+	from, to = k.rules.rangeToWrite(from, to)
 	t.writepages(from, to, true)
 	t.waitWriteback(from, to)
 	t.Step(stepDirectInvalidate)

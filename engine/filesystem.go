@@ -25,6 +25,8 @@ type filesystem interface {
 	sizeFirst() bool
 	// byBuffer: plain data goes out block by block (27).
 	byBuffer() bool
+	// flushesPunch: what a hole is punched into is written back first.
+	flushesPunch() bool
 	// ordered returns the range of pages that a commit of the log writes first.
 	ordered() (from, to int32)
 }

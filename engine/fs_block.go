@@ -44,4 +44,6 @@ func (blockDevice) sizeFirst() bool { return false }
 // byBuffer: __block_write_full_folio submits each buffer by itself.
 func (blockDevice) byBuffer() bool { return true }
 
+func (blockDevice) flushesPunch() bool { return true }
+
 func (blockDevice) ordered() (from, to int32) { return 0, 0 }

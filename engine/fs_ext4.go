@@ -88,6 +88,9 @@ func (ext4) sizeFirst() bool { return true }
 
 func (ext4) byBuffer() bool { return false }
 
+// ext4_punch_hole drops the page cache of the range as it is.
+func (ext4) flushesPunch() bool { return false }
+
 // ordered is the range whose data a commit writes first (data=ordered,
 // jbd2_submit_inode_data): blocks at the end of file that were zeroed.
 func (k ext4) ordered() (from, to int32) { return k.orderedFrom, k.orderedTo }

@@ -66,4 +66,5 @@ func (k xfs) inPlace(s span) bool {
 
 func (xfs) sizeFirst() bool           { return false }
 func (xfs) byBuffer() bool            { return false }
+func (xfs) flushesPunch() bool        { return true }
 func (xfs) ordered() (from, to int32) { return 0, 0 }

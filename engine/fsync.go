@@ -53,3 +53,20 @@ func (t *task) waitWriteback(from, to int32) {
 		}
 	}
 }
+
+// msync is msync(2) with MS_SYNC (vfs_fsync_range).
+func (t *task) msync(op *workloads.Op) workloads.Result {
+	t.Step(stepMsync)
+	return t.syncRange(t.k.rules.rangeToWrite(t.opPages(op)))
+}
+
+// syncFileRange is sync_file_range(2) with all three flags: it writes a range
+// back and waits, and flushes neither the log nor the device.
+func (t *task) syncFileRange(op *workloads.Op) workloads.Result {
+	t.Step(stepSyncFileRange)
+	from, to := t.k.rules.rangeToWrite(t.opPages(op))
+	t.writepages(from, to, true)
+	t.waitWriteback(from, to)
+	t.Step(stepSyncRangeReturn)
+	return t.reportErrors()
+}

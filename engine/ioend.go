@@ -355,6 +355,7 @@ func (k *Kernel) remapExtent(r span) {
 func (k *Kernel) unmapData(b int32) {
 	if old := k.forks.data[b]; old.real() {
 		k.alloc.set(old.block(), k.rules.freed())
+		k.rules.unmapped(old.block())
 	}
 }
 

@@ -252,15 +252,7 @@ func (t *task) runOps() {
 		op := &k.workload.Ops[n-1]
 		k.dev.Mark(blk.Call, n, 0)
 		t.f.start = k.inodes[t.f.file].base + int32(op.Offset/sectorBytes)
-		var res workloads.Result
-		switch op.Kind {
-		case workloads.Pwrite:
-			res = t.write(op)
-		case workloads.Fsync, workloads.Fdatasync:
-			res = t.fsync()
-		default:
-			panic(fmt.Sprintf("engine: operation %v", op.Kind))
-		}
+		res := t.do(op)
 		k.dev.Mark(blk.Return, n, int32(res))
 		// What is left in the frame is dead; states that differ in it are equal.
 		t.f = frame{next: t.f.next}

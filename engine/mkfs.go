@@ -20,7 +20,11 @@ func (k *Kernel) mkfs(dev *nvme.Config) {
 	var written int64 // bytes of the blocks that the writes touch
 	for i := range w.Ops {
 		op := &w.Ops[i]
-		if !op.Writes() {
+		if op.Kind == workloads.Truncate {
+			size = max(size, op.Offset)
+			written += max(0, w.File-op.Offset) // blocks that are freed
+		}
+		if !op.Ranged() {
 			continue
 		}
 		size = max(size, op.End())

@@ -1,5 +1,7 @@
 package engine
 
+import "untorn/internal/blk"
+
 // completionMutants are defects of I/O completion, steps 32 to 36.
 var completionMutants = []Mutant{
 	{Name: "early-ioend", Defect: "the first ioend of a unit is submitted and completed on its own", Killers: []string{"remap-chain"},
@@ -10,6 +12,8 @@ var completionMutants = []Mutant{
 		plant: wrap(func(r rules) rules { return sizeApart{r} })},
 	{Name: "reuse-busy-extent", Defect: "freed blocks are given out before the freeing transaction is durable", Killers: []string{"rewrite"},
 		plant: wrap(func(r rules) rules { return reuseBusyExtent{r} })},
+	{Name: "discard-early", Defect: "old blocks are discarded before the remap is durable", Killers: []string{"rewrite"},
+		plant: wrap(func(r rules) rules { return discardEarly{r} })},
 	{Name: "stable-cleared-early", Defect: "the first of two completions clears the stable mark of both", Killers: []string{"sub-folio"},
 		plant: wrap(func(r rules) rules { return stableClearedEarly{r} })},
 	{Name: "error-lost", Defect: "a writeback error is never reported", Killers: []string{"merge-refused"},
@@ -66,3 +70,13 @@ func (stableClearedEarly) endWriteback(fo *folio) {
 type errorLost struct{ rules }
 
 func (errorLost) reportsErrors() bool { return false }
+
+type discardEarly struct{ rules }
+
+// unmapped sends a discard, which leaves zeros, and waits for nothing.
+func (m discardEarly) unmapped(block int32) {
+	k := m.kernel()
+	tag := k.reqs.used.take()
+	k.reqs.ioends[tag] = 0
+	k.dev.Write(k.super.Sector(block), make([]blk.Handle, k.blockSectors), false, tag)
+}

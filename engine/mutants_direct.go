@@ -6,7 +6,7 @@ import "untorn/workloads"
 var directMutants = []Mutant{
 	{Name: "copy-before-wait", Defect: "write-through copies before it waits for writeback; the device reads LBA by LBA",
 		Killers: []string{"write-through"}, plant: wrap(func(r rules) rules { return copyBeforeWait{r} })},
-	{Name: "silent-buffered", Defect: "a refused direct write goes through the cache without a word", Killers: []string{"direct-cached"},
+	{Name: "silent-buffered", Defect: "a refused direct write goes through the cache without a word", Killers: []string{"direct-busy"},
 		plant: wrap(func(r rules) rules { return silentBuffered{r} })},
 	{Name: "append-unaligned", Defect: "append moves the position after the check", Killers: []string{"append-unaligned"},
 		plant: wrap(func(r rules) rules { return appendUnaligned{r} })},

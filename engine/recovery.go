@@ -118,6 +118,8 @@ func (r *Recovery) replay() (live int, replayed bool, err error) {
 				delete(intents, it.ID)
 			case ondisk.Map:
 				m.set(it.Ext)
+			case ondisk.Unmap:
+				m.clear(it.Ext)
 			case ondisk.Size:
 				r.Inode.Size = it.Bytes
 			}
@@ -177,6 +179,12 @@ func (m *extentMap) set(e ondisk.Extent) {
 	}
 	for i := range e.Len {
 		m.fork[e.Off+i] = mapped(e.Block+i, e.Unwritten)
+	}
+}
+
+func (m *extentMap) clear(e ondisk.Extent) {
+	for b := e.Off; b < min(e.Off+e.Len, int32(len(m.fork))); b++ {
+		m.fork[b] = hole
 	}
 }
 

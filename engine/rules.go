@@ -44,6 +44,11 @@ type selectionRules interface {
 	// quota returns what is still picked of a selection when background
 	// writeback has written as much as it may (21).
 	quota(from, to int32) (int32, int32)
+	// rangeToWrite returns the pages that a sync of a byte range writes.
+	rangeToWrite(from, to int32) (int32, int32)
+	// truncated and punched are told of blocks that left the file, or the cache.
+	truncated(from, to int32)
+	punched(from, to int32)
 	// selects reports whether a folio of the selection is written with it (21).
 	selects(fo *folio) bool
 	// place returns where a block that a unit holds goes, as step 26 decided.
@@ -80,6 +85,8 @@ type completionRules interface {
 	// remap moves the blocks of a unit in one chain (34), with the size (35) or
 	// without.
 	remap(t *task, slot int32, withSize bool)
+	// unmapped is told of a disk block that the data fork lets go of.
+	unmapped(block int32)
 	// freed returns the state of a block that a running transaction frees (34).
 	freed() blockState
 }
@@ -146,6 +153,13 @@ func (k sound) renewMapping(_ *task, s span) bool { return k.reserve(s.from, s.t
 // A selection that is cut short would hold a part of a unit.
 func (sound) quota(_, _ int32) (from, to int32) { return 0, 0 }
 
+// Writeback widens the range to whole units.
+func (sound) rangeToWrite(from, to int32) (int32, int32) { return from, to }
+
+func (k sound) truncated(from, to int32) { k.tracker.forget(from, to) }
+
+func (k sound) punched(from, to int32) { k.tracker.forget(from, to) }
+
 func (sound) selects(*folio) bool { return true }
 
 func (k sound) place(slot, _ int32) int32 { return k.units.u[slot].place }
@@ -163,5 +177,8 @@ func (sound) joins(e *ioend, slot int32) bool { return e.unit == slot+1 }
 func (sound) endWriteback(fo *folio) { fo.writeback-- }
 
 func (sound) reportsErrors() bool { return true }
+
+// Nothing is discarded: the file system is mounted without online discard.
+func (sound) unmapped(int32) {}
 
 func (sound) freed() blockState { return blockBusy }

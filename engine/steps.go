@@ -17,6 +17,26 @@ const (
 	stepDirectSize
 	stepDirectEnd
 	stepWriteSync
+	stepTruncateLock
+	stepTruncateZero
+	stepTruncateCache
+	stepTruncateSize
+	stepFreeExtent
+	stepPunchLock
+	stepPunchFlush
+	stepPunchCache
+	stepPunchEdges
+	stepFallocateLock
+	stepAllocateRange
+	stepAllocateSize
+	stepMkwrite
+	stepStore
+	stepReadLock
+	stepReadFolio
+	stepReadCopy
+	stepMsync
+	stepSyncFileRange
+	stepSyncRangeReturn
 	stepValidate
 	stepInodeLock
 	stepWriteChecks
@@ -93,6 +113,26 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepDirectSize:       {Num: "D8", Name: "direct: log size"},
 	stepDirectEnd:        {Num: "D9", Name: "direct: invalidate and unlock"},
 	stepWriteSync:        {Num: "18", Name: "sync of a DSYNC write"},
+	stepTruncateLock:     {Num: "T1", Name: "truncate: lock inode"},
+	stepTruncateZero:     {Num: "T2", Name: "truncate: zero rest of block"},
+	stepTruncateCache:    {Num: "T3", Name: "truncate: size and page cache"},
+	stepTruncateSize:     {Num: "T4", Name: "truncate: log size"},
+	stepFreeExtent:       {Num: "T5", Name: "free extent"},
+	stepPunchLock:        {Num: "T6", Name: "punch: lock inode"},
+	stepPunchFlush:       {Num: "T7", Name: "punch: write back range"},
+	stepPunchCache:       {Num: "T8", Name: "punch: drop page cache"},
+	stepPunchEdges:       {Num: "T9", Name: "punch: zero edges"},
+	stepFallocateLock:    {Num: "T10", Name: "fallocate: lock inode"},
+	stepAllocateRange:    {Num: "T11", Name: "fallocate: allocate extent"},
+	stepAllocateSize:     {Num: "T12", Name: "fallocate: log size"},
+	stepMkwrite:          {Num: "M1", Name: "page fault for a store"},
+	stepStore:            {Num: "M2", Name: "store"},
+	stepReadLock:         {Num: "G1", Name: "read: lock inode"},
+	stepReadFolio:        {Num: "G2", Name: "read: fill folio"},
+	stepReadCopy:         {Num: "G3", Name: "read: copy"},
+	stepMsync:            {Num: "20", Name: "begin msync"},
+	stepSyncFileRange:    {Num: "20", Name: "begin sync of a range"},
+	stepSyncRangeReturn:  {Num: "20", Name: "sync of a range: report"},
 	stepValidate:         {Num: "1", Name: "validate"},
 	stepInodeLock:        {Num: "2", Name: "lock inode"},
 	stepWriteChecks:      {Num: "3", Name: "write checks"},

@@ -175,7 +175,10 @@ func opText(o *workloads.Op, kind string) string {
 	var b strings.Builder
 	for _, k := range opKinds {
 		if k.name == kind && k.ranged {
-			fmt.Fprintf(&b, ", offset: %s, length: %s", workloads.FormatSize(o.Offset), workloads.FormatSize(o.Length))
+			fmt.Fprintf(&b, ", offset: %s", workloads.FormatSize(o.Offset))
+			if o.Kind != workloads.Truncate {
+				fmt.Fprintf(&b, ", length: %s", workloads.FormatSize(o.Length))
+			}
 		}
 	}
 	for _, flag := range []struct {

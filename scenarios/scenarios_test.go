@@ -111,8 +111,8 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 	for text, want := range map[string]string{
 		"faults: {recovery_power_loss: 2}": "faults.recovery_power_loss: 2",
 		"faults: {recovery_power_loss: 1}": "faults.recovery_power_loss: 1",
-		"control: {mutant: discard-early}": "mutant: discard-early",
-		"mutant: recovery-half":             "mutant: recovery-half",
+		"control: {mutant: recovery-half}": "mutant: recovery-half",
+		"mutant: limit-shortens":           "mutant: limit-shortens",
 	} {
 		r := decode(t, minimal+text+"\n").Rows()[0]
 		if assert.NotNil(t, r.NotBuilt, text) {
@@ -120,7 +120,7 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 		}
 	}
 	for op, want := range map[string]string{
-		"{op: truncate, offset: 4KiB}": "workload.ops: op: truncate",
+		"{op: collapse, offset: 4KiB, length: 4KiB}": "workload.ops: op: collapse",
 	} {
 		r := decode(t, "name: x\nworkload: {ops: ["+op+"]}\n").Rows()[0]
 		assert.Equal(t, want, r.NotBuilt.What)

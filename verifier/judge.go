@@ -76,6 +76,9 @@ func (v *Verifier) prepare() {
 // wrote returns the first file sector after those that a write that returned
 // filled.
 func (v *Verifier) wrote(op int) int32 {
+	if v.h.Op(op).Zeroes() {
+		return v.layout.sectors
+	}
 	r, _ := v.h.Result(op)
 	return int32((v.h.Op(op).Offset + int64(r)) / blk.SectorSize)
 }
@@ -112,7 +115,7 @@ func (v *Verifier) may(st, at int32) uint64 {
 
 func (v *Verifier) sameRange(x, y int) bool {
 	a, b := v.h.Op(x), v.h.Op(y)
-	return a.Offset == b.Offset && a.Length == b.Length
+	return a.Writes() && b.Writes() && a.Offset == b.Offset && a.Length == b.Length
 }
 
 func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
@@ -127,7 +130,7 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 	for m := called; m != 0; m &= m - 1 {
 		x := bits.TrailingZeros64(m)
 		o := h.Op(x)
-		if o.Offset >= op.End() || op.Offset >= o.End() {
+		if from, to := o.Span(); from >= op.End() || op.Offset >= to {
 			continue
 		}
 		before := w.precede>>x&1 != 0
@@ -162,6 +165,9 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 	if v.shorts[group] {
 		worst = Short
 	}
+	if m := v.h.Misread(); m.Op != 0 {
+		worst = min(worst, Verdict(m.Verdict))
+	}
 	v.runs = key.Hasher{}
 	pieces := v.m.pieces[v.m.piecesOf[group]:v.m.piecesOf[group+1]]
 	for i := range pieces {
@@ -177,9 +183,6 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 		held, verdict := v.scan(p)
 		v.held[st] |= held
 		worst = min(worst, verdict)
-		if held&^v.may(st, p.file) != 0 {
-			worst = min(worst, Lost)
-		}
 	}
 	from, to := v.layout.unitsOf[group], v.layout.unitsOf[group+1]
 	var visible uint64
@@ -209,7 +212,12 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 		}
 		if gone {
 			cut = true
-			worst = min(worst, Cut)
+			if v.h.Called()&v.layout.shorten&^v.h.RefusedMask()&^w.precede == 0 {
+				worst = min(worst, Cut)
+			} else {
+				// It may be the truncation that the absent sectors hold.
+				worst = min(worst, AppTorn)
+			}
 		}
 		t.addBehind(min(w.newer, BehindMax), weight)
 		if v.cfg.Contract == OldOrNew && w.stale {
@@ -244,23 +252,46 @@ func (v *Verifier) content(u *unit) (held uint64, gone bool) {
 
 // nothing judges a piece that is a hole, unwritten or absent.
 func (v *Verifier) nothing(p *piece) Verdict {
-	st := &v.layout.stretches[p.stretch]
-	verdict := Held
+	may := v.may(p.stretch, p.file)
 	if p.disk == absent {
 		v.gone[p.stretch] = true
-		if st.to <= v.layout.initial {
-			verdict = Lost // nothing here makes a file shorter
+		if v.versionsOfNothing(p.stretch)&may == 0 {
+			return Lost
 		}
-	} else {
-		if !st.zero {
-			return Corrupt
-		}
-		v.held[p.stretch] |= 1
+		return Held
 	}
-	if v.may(p.stretch, p.file)&1 == 0 {
-		verdict = Lost // it counts as version 0
+	set := v.versionsOfZero(p.stretch)
+	switch {
+	case set == 0:
+		return Corrupt
+	case set&may == 0:
+		v.held[p.stretch] |= set
+		return Lost
 	}
-	return verdict
+	v.held[p.stretch] |= set & may
+	return Held
+}
+
+// versionsOfZero returns the versions that zeros in a stretch may be: version 0
+// where that is zeros, and what punched, zeroed or truncated it.
+func (v *Verifier) versionsOfZero(st int32) uint64 {
+	l := &v.layout.stretches[st]
+	set := l.zeroing & v.shape[st].writes &^ v.h.RefusedMask()
+	if l.zero {
+		set |= 1
+	}
+	return set
+}
+
+// versionsOfNothing returns the versions that an absent sector may be: version
+// 0 where the file did not reach, and what truncated it.
+func (v *Verifier) versionsOfNothing(st int32) uint64 {
+	l := &v.layout.stretches[st]
+	set := v.layout.shorten & v.shape[st].writes &^ v.h.RefusedMask()
+	if l.to > v.layout.initial {
+		set |= 1
+	}
+	return set
 }
 
 // scan returns the versions that the sectors of a piece hold, and the worst
@@ -270,10 +301,13 @@ func (v *Verifier) scan(p *piece) (held uint64, worst Verdict) {
 	img := v.image[p.disk : p.disk+p.n]
 	for i := 0; i < len(img); {
 		version, verdict := v.sector(img[i], p.file+int32(i), p.stretch)
+		if verdict == Held && version&v.may(p.stretch, p.file+int32(i)) == 0 {
+			verdict = Lost
+		}
 		worst = min(worst, verdict)
 		held |= version
 		n := 1
-		if verdict == Held {
+		if verdict == Held || verdict == Lost {
 			// Within a stretch all of a run is right when its first sector is.
 			n = run(img[i:])
 		}
@@ -292,8 +326,14 @@ func (v *Verifier) scan(p *piece) (held uint64, worst Verdict) {
 func (v *Verifier) sector(h blk.Handle, at, st int32) (version uint64, verdict Verdict) {
 	l := &v.layout.stretches[st]
 	switch {
-	case h == blk.Zero && l.zero:
-		return 1, Held
+	case h == blk.Zero:
+		set := v.versionsOfZero(st)
+		if may := set & v.may(st, at); may != 0 {
+			set = may
+		} else if set == 0 {
+			return 0, Corrupt
+		}
+		return set, Held
 	case !h.IsData():
 		return 0, Corrupt
 	}

@@ -13,7 +13,8 @@ import (
 // history, whatever happens in a run.
 type stretch struct {
 	from, to int32  // file sectors
-	writes   uint64 // operations that write it
+	writes   uint64 // operations that give it a version
+	zeroing  uint64 // of those, the ones that leave zeros or nothing
 	group    int32
 	zero     bool // version 0 is zeros, or past the end
 	data     bool // version 0 is a stamp
@@ -33,6 +34,8 @@ type layout struct {
 	sectors   int32   // file sectors that any operation or version 0 covers
 	initial   int32   // file sectors of version 0
 	writes    uint64
+	shorten   uint64 // truncations
+	allocates uint64 // operations that move the end of file and leave no version
 }
 
 // newLayout cuts the file at every edge and joins what overlapping operations
@@ -45,12 +48,26 @@ func newLayout(w *workloads.Workload) *layout {
 	type span struct{ from, to int32 }
 	var spans []span
 	for i := range w.Ops {
-		if op := &w.Ops[i]; op.Writes() {
-			s := span{int32(op.Offset / blk.SectorSize), int32(op.End() / blk.SectorSize)}
+		op := &w.Ops[i]
+		l.sectors = max(l.sectors, int32(op.Extends()/blk.SectorSize))
+		if op.Kind == workloads.Fallocate {
+			l.allocates |= 1 << (i + 1)
+		}
+		if op.Writes() {
+			l.sectors = max(l.sectors, int32(op.End()/blk.SectorSize))
+		}
+	}
+	edges = append(edges, l.sectors)
+	for i := range w.Ops {
+		if op := &w.Ops[i]; op.Changes() {
+			from, to := op.Span()
+			s := span{int32(min(from/blk.SectorSize, int64(l.sectors))), int32(min(to/blk.SectorSize, int64(l.sectors)))}
 			spans = append(spans, s)
 			edges = append(edges, s.from, s.to)
-			l.sectors = max(l.sectors, s.to)
 			l.writes |= 1 << (i + 1)
+			if op.Kind == workloads.Truncate {
+				l.shorten |= 1 << (i + 1)
+			}
 		}
 	}
 	slices.Sort(edges)
@@ -74,8 +91,12 @@ func newLayout(w *workloads.Workload) *layout {
 		owner = own
 		st.group = group
 		for k := range w.Ops {
-			if op := &w.Ops[k]; op.Writes() && op.Offset < int64(st.to)*blk.SectorSize && int64(st.from)*blk.SectorSize < op.End() {
+			op := &w.Ops[k]
+			if from, to := op.Span(); op.Changes() && from < int64(st.to)*blk.SectorSize && int64(st.from)*blk.SectorSize < to {
 				st.writes |= 1 << (k + 1)
+				if op.Zeroes() {
+					st.zeroing |= 1 << (k + 1)
+				}
 			}
 		}
 		inside := st.from < l.initial

@@ -30,6 +30,9 @@ func (v *Verifier) JudgeImage() (Verdict, string) {
 
 // explain says why the present content of a group earns a verdict.
 func (v *Verifier) explain(group int, verdict Verdict) string {
+	if m := v.h.Misread(); m.Op != 0 && Verdict(m.Verdict) == verdict {
+		return fmt.Sprintf("op %d read what it may not see", m.Op)
+	}
 	switch verdict {
 	case Corrupt, Exposed:
 		return v.explainSector(group, verdict)
@@ -193,13 +196,13 @@ func (v *Verifier) explainSector(group int, verdict Verdict) (why string) {
 
 func (v *Verifier) explainLost(group int) (why string) {
 	v.eachGroupSector(group, func(at, st int32, h blk.Handle, gone bool) {
-		set, got := uint64(1), Held
+		set, got := v.versionsOfNothing(st), Held
 		if !gone {
 			set, got = v.sector(h, at, st)
 		}
 		switch {
 		case why != "" || got != Held:
-		case set&^v.may(st, at) != 0:
+		case set&v.may(st, at) == 0 && set != 0:
 			y := v.layout.stretches[st].writes & v.h.Durable()
 			why = fmt.Sprintf("file sector %d holds %s, which a durable write replaced (durable here: %s)", at, ops(set), ops(y))
 			if gone {

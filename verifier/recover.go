@@ -61,6 +61,17 @@ func (m *extentMap) set(e ondisk.Extent, blocks int32) error {
 	return nil
 }
 
+// clear takes file blocks out of the map.
+func (m *extentMap) clear(e ondisk.Extent) error {
+	if e.Off < 0 || e.Len <= 0 || e.Off > maxFileBlocks-e.Len {
+		return fmt.Errorf("log: unmapping of [%d+%d) is out of range", e.Off, e.Len)
+	}
+	for b := e.Off; b < min(e.Off+e.Len, int32(len(m.block))); b++ {
+		m.block[b], m.unwritten[b] = unmapped, false
+	}
+	return nil
+}
+
 // mount recovers the file system of the present image without writing: the
 // newer inode, the checkpoints after it, intents that are not done.
 func (v *Verifier) mount() *mounted {
@@ -210,6 +221,8 @@ func apply(items []ondisk.Item, m *extentMap, size *int64, staged []bool) error 
 			err = stage(it.Ext, true)
 		case ondisk.Unstage:
 			err = stage(it.Ext, false)
+		case ondisk.Unmap:
+			err = m.clear(it.Ext)
 		}
 		if err != nil {
 			return err

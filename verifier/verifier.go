@@ -217,9 +217,13 @@ func (v *Verifier) checkSize() {
 	if size <= v.h.Workload().File {
 		return
 	}
-	called := v.h.Called() & v.layout.writes &^ v.h.RefusedMask()
+	called := v.h.Called() & (v.layout.writes | v.layout.allocates) &^ v.h.RefusedMask()
 	for m := called; m != 0; m &= m - 1 {
 		op := v.h.Op(bits.TrailingZeros64(m))
+		if op.Kind == workloads.Truncate && size == op.Offset {
+			v.inside = -1
+			return
+		}
 		if size == op.End() || !op.Atomic && op.Offset < size && size < op.End() {
 			v.inside = -1
 			return

@@ -25,6 +25,7 @@ type History struct {
 
 	w      *Workload
 	writes uint64 // operations that give sectors a version
+	ranges uint64 // operations that make a range durable
 	syncs  uint64 // operations that make the whole file durable
 
 	marks     []Mark
@@ -34,6 +35,7 @@ type History struct {
 	failed    uint64
 	refused   uint64
 	durable   uint64
+	misread   Misread
 	tainted   uint64 // called before an error was reported, and not durable by then
 	preceding [MaxOps + 1]uint64
 	results   [MaxOps + 1]Result
@@ -46,10 +48,13 @@ func NewHistory(w *Workload) *History {
 	h := &History{w: w, marks: make([]Mark, 0, 2*len(w.Ops))}
 	for i := range w.Ops {
 		switch op := &w.Ops[i]; {
-		case op.Writes():
+		case op.Changes():
 			h.writes |= 1 << (i + 1)
 		case op.Syncs():
 			h.syncs |= 1 << (i + 1)
+		case op.Kind == Msync:
+			h.syncs |= 1 << (i + 1)
+			h.ranges |= 1 << (i + 1)
 		}
 	}
 	return h
@@ -60,6 +65,7 @@ func (h *History) Reset() {
 	h.marks = h.marks[:0]
 	h.called, h.returned, h.accepted, h.failed, h.refused = 0, 0, 0, 0, 0
 	h.durable, h.tainted = 0, 0
+	h.misread = Misread{}
 	h.sum = [2]uint64{}
 }
 
@@ -93,8 +99,8 @@ func (h *History) Return(op int, r Result) {
 		h.failed |= bit
 	}
 	switch {
-	case o.Syncs() && r >= 0:
-		h.durable |= h.preceding[op] & h.writes & h.accepted &^ h.tainted
+	case h.syncs&bit != 0 && r >= 0:
+		h.durable |= h.preceding[op] & h.writes & h.accepted &^ h.tainted & h.within(o)
 	case o.Writes() && o.Dsync && int64(r) == o.Length:
 		h.durable |= bit
 	case writeError(r.Err()):
@@ -102,6 +108,20 @@ func (h *History) Return(op int, r Result) {
 		// sync tells.
 		h.tainted |= h.called & h.writes &^ h.durable
 	}
+}
+
+// within returns the operations all of which a sync covers.
+func (h *History) within(sync *Op) uint64 {
+	if sync.Kind != Msync {
+		return ^uint64(0)
+	}
+	var set uint64
+	for i := range h.w.Ops {
+		if from, to := h.w.Ops[i].Span(); sync.Offset <= from && to <= sync.End() {
+			set |= 1 << (i + 1)
+		}
+	}
+	return set
 }
 
 // writeError reports whether an errno says that data did not reach the
@@ -138,7 +158,11 @@ func (h *History) Preceding(op int) uint64 {
 	return h.preceding[op]
 }
 
-// Durable returns the writes that are durable: an fsync or fdatasync that was
+// Accepted returns the operations that returned success, in full or in part.
+func (h *History) Accepted() uint64 { return h.accepted }
+
+// Durable returns the writes that are durable: an fsync, fdatasync or, of all
+// that it covers, msync that was
 // called after the write returned has returned success, and no operation
 // reported EIO or ENOSPC between the call of the write and that return; or the
 // write was DSYNC and returned its full length. Only accepted writes become
@@ -168,9 +192,28 @@ func (h *History) Hash(k *key.Hasher) {
 	k.Word(h.returned)
 	k.Word(h.durable)
 	k.Word(h.tainted)
+	k.Word(uint64(h.misread.Op)<<8 | uint64(h.misread.Verdict))
 	k.Word(h.sum[0])
 	k.Word(h.sum[1])
 }
+
+// Misread is a read that returned what it may not: its operation, and the
+// verdict on that by its number, which only the judge can read. The zero value
+// means that there was none.
+type Misread struct {
+	Op      int
+	Verdict uint8
+}
+
+// SetMisread notes the first read that returned what it may not.
+func (h *History) SetMisread(m Misread) {
+	if h.misread.Op == 0 {
+		h.misread = m
+	}
+}
+
+// Misread returns the first read that returned what it may not.
+func (h *History) Misread() Misread { return h.misread }
 
 // Copy makes h equal to o, which has the same workload. It allocates only
 // while h has room for fewer marks than o holds.

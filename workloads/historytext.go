@@ -47,6 +47,9 @@ func (h *History) String() string {
 			fmt.Fprintf(&b, "call %d\n", m.Op)
 		}
 	}
+	if m := h.misread; m.Op != 0 {
+		fmt.Fprintf(&b, "misread %d %d\n", m.Op, m.Verdict)
+	}
 	fmt.Fprintf(&b, "cut %d\n", h.Cut)
 	return b.String()
 }
@@ -98,7 +101,7 @@ func (p *historyParser) line(i int, line string) error {
 		return header[i-1].parse(p, rest)
 	case word == "op" && p.h == nil:
 		return p.op(rest)
-	case word == "call" || word == "return" || word == "cut":
+	case word == "call" || word == "return" || word == "misread" || word == "cut":
 		if err := p.start(); err != nil {
 			return err
 		}
@@ -190,6 +193,14 @@ func (p *historyParser) mark(word, rest string) error {
 			return fmt.Errorf("operation %d is called a second time", n)
 		}
 		p.h.Call(n)
+		return nil
+	}
+	if word == "misread" {
+		v, err := strconv.ParseUint(result, 10, 8)
+		if err != nil || p.w.Ops[n-1].Kind != Pread || p.h.misread.Op != 0 {
+			return fmt.Errorf("%q is no verdict on a read", clip(rest))
+		}
+		p.h.SetMisread(Misread{Op: n, Verdict: uint8(v)})
 		return nil
 	}
 	if p.h.called&bit == 0 || p.h.returned&bit != 0 {

@@ -16,9 +16,28 @@ const (
 	Fsync
 	// Fdatasync makes the file's data durable, fdatasync(2).
 	Fdatasync
+	// Pread reads Length bytes at Offset.
+	Pread
+	// Store stores Length bytes at Offset through mmap.
+	Store
+	// Msync makes a range durable, msync(2) with MS_SYNC.
+	Msync
+	// SyncFileRange writes a range back and waits for that, sync_file_range(2).
+	// It makes nothing durable: neither metadata nor the device's cache.
+	SyncFileRange
+	// Truncate sets the size to Offset, ftruncate(2).
+	Truncate
+	// Fallocate allocates a range and extends the file over it, fallocate(2).
+	Fallocate
+	// Punch makes a hole of a range, FALLOC_FL_PUNCH_HOLE.
+	Punch
+	// ZeroRange makes a range read as zeros, FALLOC_FL_ZERO_RANGE.
+	ZeroRange
+	numKinds
 )
 
-var kindNames = [...]string{"invalid", "pwrite", "fsync", "fdatasync"}
+var kindNames = [...]string{"invalid", "pwrite", "fsync", "fdatasync", "pread", "store", "msync", "sync_file_range", "truncate",
+	"fallocate", "punch", "zero"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -41,8 +60,39 @@ type Op struct {
 	FD        int  // descriptor, for the reporting of errors
 }
 
-// Writes reports whether the operation gives sectors a new version.
-func (o *Op) Writes() bool { return o.Kind == Pwrite }
+// Writes reports whether the operation puts data of its own into sectors.
+func (o *Op) Writes() bool { return o.Kind == Pwrite || o.Kind == Store }
+
+// Changes reports whether the operation gives the sectors of its span a new
+// version. Fallocate does not: what is there stays.
+func (o *Op) Changes() bool { return o.Writes() || o.Zeroes() }
+
+// Zeroes reports whether the operation leaves zeros, or nothing, in its span.
+func (o *Op) Zeroes() bool { return o.Kind == Truncate || o.Kind == Punch || o.Kind == ZeroRange }
+
+// Ranged reports whether the operation has a length.
+func (o *Op) Ranged() bool { return o.Kind != Fsync && o.Kind != Fdatasync && o.Kind != Truncate }
+
+// Span returns the bytes [from, to) that the operation gives a new version;
+// a truncation reaches to the end of all files.
+func (o *Op) Span() (from, to int64) {
+	if o.Kind == Truncate {
+		return o.Offset, maxFile
+	}
+	return o.Offset, o.End()
+}
+
+// Extends returns the size that the operation leaves a file at least, 0 for
+// one that does not move the end.
+func (o *Op) Extends() int64 {
+	switch o.Kind {
+	case Pwrite, Fallocate, ZeroRange:
+		return o.End()
+	case Truncate:
+		return o.Offset
+	}
+	return 0
+}
 
 // Syncs reports whether the operation makes all of the file durable.
 func (o *Op) Syncs() bool { return o.Kind == Fsync || o.Kind == Fdatasync }

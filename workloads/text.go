@@ -58,7 +58,10 @@ var flags = [...]struct {
 func (o Op) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", o.Task, o.Kind)
-	if o.Writes() {
+	switch {
+	case o.Kind == Truncate:
+		fmt.Fprintf(&b, " offset=%s", FormatSize(o.Offset))
+	case o.Ranged():
 		fmt.Fprintf(&b, " offset=%s length=%s", FormatSize(o.Offset), FormatSize(o.Length))
 	}
 	for _, f := range flags {
@@ -119,8 +122,11 @@ func ParseOp(s string) (Op, error) {
 			return o, err
 		}
 	}
-	if o.Writes() && (!seen["offset"] || !seen["length"]) {
+	if o.Ranged() && (!seen["offset"] || !seen["length"]) {
 		return o, fmt.Errorf("%s needs offset and length", o.Kind)
+	}
+	if o.Kind == Truncate && !seen["offset"] {
+		return o, fmt.Errorf("%s needs offset", o.Kind)
 	}
 	return o, o.check()
 }
@@ -128,9 +134,9 @@ func ParseOp(s string) (Op, error) {
 func (o *Op) field(name, value string, hasValue bool) error {
 	var err error
 	switch {
-	case name == "offset" && hasValue && o.Writes():
+	case name == "offset" && hasValue && (o.Ranged() || o.Kind == Truncate):
 		o.Offset, err = ParseSize(value)
-	case name == "length" && hasValue && o.Writes():
+	case name == "length" && hasValue && o.Ranged():
 		o.Length, err = ParseSize(value)
 	case name == "fd" && hasValue:
 		o.FD, err = strconv.Atoi(value)
@@ -167,12 +173,17 @@ func (o *Op) check() error {
 		return errors.New("an operation of no kind")
 	case o.FD < 0 || o.FD > 1000:
 		return fmt.Errorf("fd %d is not in 0 to 1000", o.FD)
-	case !o.Writes():
+	case !o.Ranged() && o.Kind != Truncate:
 		if o.Offset != 0 || o.Length != 0 || o.Atomic || o.Unflagged || o.Append || o.Dsync || o.Direct {
 			return fmt.Errorf("%s takes no field but fd", o.Kind)
 		}
+	case o.Kind != Pwrite && (o.Atomic || o.Unflagged || o.Append || o.Dsync || o.Direct && o.Kind != Pread):
+		return fmt.Errorf("%s takes none of the flags of a write", o.Kind)
+	case o.Kind == Truncate && o.Length != 0:
+		return fmt.Errorf("%s takes no length", o.Kind)
 	case o.Offset < 0 || o.Offset%SectorSize != 0 || o.Offset > maxFile:
 		return fmt.Errorf("offset %d is no multiple of %d from 0 to 1TiB", o.Offset, SectorSize)
+	case o.Kind == Truncate:
 	case o.Length <= 0 || o.Length%SectorSize != 0 || o.Length > maxLength:
 		return fmt.Errorf("length %d is no multiple of %d from %d to 32MiB", o.Length, SectorSize, SectorSize)
 	}
@@ -200,7 +211,7 @@ func (w *Workload) Check() error {
 		if err := o.check(); err != nil {
 			return fmt.Errorf("operation %d: %w", i+1, err)
 		}
-		if !o.Writes() || o.End() <= w.File && !o.Append {
+		if (o.Extends() <= w.File && o.Kind != Truncate) && !o.Append {
 			continue
 		}
 		// What a task does after its own append cannot move that append.

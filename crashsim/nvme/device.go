@@ -77,6 +77,11 @@ func (d *Device) Mark(kind blk.EventKind, op, result int32) {
 	d.emit(blk.Event{Kind: kind, Op: op, Result: result})
 }
 
+// Saw puts into the log what a read of the file returned.
+func (d *Device) Saw(op int32, file blk.Range, payload []blk.Handle) {
+	d.emit(blk.Event{Kind: blk.Saw, Op: op, Range: file, Payload: payload})
+}
+
 // Write submits a write of the payload, which is copied.
 func (d *Device) Write(start blk.Sector, payload []blk.Handle, fua bool, tag int32) {
 	if max := d.cfg.MaxTransfer / blk.SectorSize; int64(len(payload)) > max {

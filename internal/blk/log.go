@@ -21,13 +21,16 @@ const (
 	// Pin: a read returned Payload for Range, which decides what earlier
 	// Alters had left open there.
 	Pin
+	// Saw: operation Op, a read, returned Payload for the sectors Range of the
+	// file.
+	Saw
 	// Call: the caller issued operation Op.
 	Call
 	// Return: operation Op returned Result, bytes or a negative errno.
 	Return
 )
 
-var eventNames = [...]string{"invalid", "write", "alter", "flush", "complete", "pin", "call", "return"}
+var eventNames = [...]string{"invalid", "write", "alter", "flush", "complete", "pin", "saw", "call", "return"}
 
 func (k EventKind) String() string { return eventNames[k] }
 
@@ -53,6 +56,8 @@ func (e *Event) String() string {
 			fua = " fua"
 		}
 		return fmt.Sprintf("%s cmd%d %v%s", e.Kind, e.Cmd, e.Range, fua)
+	case Saw:
+		return fmt.Sprintf("saw op%d %v", e.Op, e.Range)
 	case Call:
 		return fmt.Sprintf("call op%d", e.Op)
 	case Return:

@@ -27,6 +27,8 @@ const (
 	Stage
 	// Unstage: blocks [Block, Block+Len) are no longer staged.
 	Unstage
+	// Unmap: file blocks [Off, Off+Len) map to nothing.
+	Unmap
 )
 
 // Item is one log item.
@@ -55,7 +57,7 @@ func (it *Item) put(p []byte) {
 
 func getItem(p []byte) (Item, error) {
 	it := Item{Kind: ItemKind(p[0]), ID: le.Uint32(p[4:]), Ext: getExtent(p[8:]), Bytes: int64(le.Uint64(p[20:]))}
-	if it.Kind < Intent || it.Kind > Unstage {
+	if it.Kind < Intent || it.Kind > Unmap {
 		return it, fmt.Errorf("log: item of unknown kind %d", it.Kind)
 	}
 	return it, nil

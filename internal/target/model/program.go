@@ -118,6 +118,10 @@ func (p *program) event(e *blk.Event) {
 	switch e.Kind {
 	case blk.Call:
 		p.history.Call(int(e.Op))
+	case blk.Saw:
+		if v := p.judge.JudgeRead(p.history, int(e.Op), e.Range.Start, e.Payload, p.kernel.LostData()); v.Bad() {
+			p.history.SetMisread(workloads.Misread{Op: int(e.Op), Verdict: uint8(v)})
+		}
 	case blk.Return:
 		p.history.Return(int(e.Op), workloads.Result(e.Result))
 		if op := p.history.Op(int(e.Op)); p.judging && op.Atomic && e.Result > 0 {

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
+
+// read is a buffered pread(2) (xfs_file_buffered_read, filemap_read), steps G1
+// to G3. Writers are excluded, stores and writeback are not.
+func (t *task) read(op *workloads.Op) workloads.Result {
+	k, f := t.k, &t.f
+	t.Step(stepReadLock)
+	t.block(waitInodeShared, f.file)
+	t.ino().sharedBy |= 1 << t.ID()
+	f.pos, f.end = f.start, min(f.start+int32(op.Length/sectorBytes), t.ino().size)
+	for f.pos < f.end {
+		t.Step(stepReadFolio)
+		t.block(waitFolio, f.pos/pageSectors)
+		end := min(f.end, (f.pos/pageSectors+1)*pageSectors)
+		t.fill(end)
+		t.Step(stepReadCopy)
+		if k.cache.folio(f.pos/pageSectors) == nil {
+			continue // evicted since: read it again
+		}
+		k.dev.Saw(t.ops[f.next], blk.Range{Start: f.pos, Len: end - f.pos}, k.cache.content[f.pos:end])
+		f.pos = end
+	}
+	t.unlockInode()
+	return workloads.Result(max(0, f.pos-f.start) * sectorBytes)
+}
+
+// fill reads the blocks up to a sector that are not uptodate
+// (filemap_create_folio, iomap_read_folio).
+func (t *task) fill(end int32) {
+	k, f := t.k, &t.f
+	fo := k.grabFolio(f.pos, end-f.pos)
+	for b := f.pos / k.blockSectors; b*k.blockSectors < end; b++ {
+		if bit := k.blockBits(fo, b, b+1); fo.uptodateBlocks&bit == 0 {
+			k.readBlock(b)
+			fo.uptodateBlocks |= bit
+		}
+	}
+}
+
+// LostData reports whether data of a file did not reach the disk, whether or
+// not that was reported.
+func (k *Kernel) LostData() bool {
+	for i := range k.inodes {
+		if k.inodes[i].wbErrors > 0 {
+			return true
+		}
+	}
+	return k.down != 0
+}
