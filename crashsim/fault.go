@@ -1,7 +1,5 @@
 package crashsim
 
-import "fmt"
-
 // FaultKind is one kind of fault. The zero value is invalid.
 type FaultKind uint8
 
@@ -50,21 +48,4 @@ type Faults struct {
 	Kinds             [NumFaultKinds]bool
 	RecoveryPowerLoss int // how often recovery itself may be cut
 	Budget            int // faults in one run, power loss not counted
-}
-
-// NotBuilt returns the first kind that is on but not built yet, or "".
-func (f *Faults) NotBuilt() string {
-	for k := range f.Kinds {
-		switch kind := FaultKind(k); kind {
-		case 0, Reclaim, ShortCopy, PageGone, LogForce, Migration, Signal, NoMemory, FolioSplit, TrackerEviction, Quota, IOError, NoSpace:
-		default:
-			if f.Kinds[k] {
-				return fmt.Sprintf("faults.%s: every-step", kind)
-			}
-		}
-	}
-	if f.RecoveryPowerLoss > 0 {
-		return fmt.Sprintf("faults.recovery_power_loss: %d", f.RecoveryPowerLoss)
-	}
-	return ""
 }

@@ -20,7 +20,7 @@ func mount(t *testing.T, k *Kernel) []blk.Handle {
 	for s := range image {
 		image[s] = k.dev.Content(blk.Sector(s))
 	}
-	r := NewRecovery(*k.dev.Config(), image, k.interner)
+	r := NewRecovery(*k.dev.Config(), "", image, k.interner)
 	defer r.Machine().Close()
 	out := r.Machine().Run(defaults, crashsim.Budget{})
 	require.Equal(t, crashsim.Done, out.Kind, out.Detail)

@@ -14,6 +14,7 @@ import (
 // elsewhere are the steps that no schedule of a workload reaches.
 var elsewhere = map[crashsim.Step]string{
 	stepRecoverRead:  "a mount",
+	stepRecoverLog:   "a mount that finds intents",
 	stepRecoverHome:  "a mount",
 	stepRecoverFlush: "a mount",
 }
@@ -132,7 +133,7 @@ func TestMountSteps(t *testing.T) {
 		for s := range image {
 			image[s] = k.dev.Content(blk.Sector(s))
 		}
-		r := NewRecovery(*k.dev.Config(), image, k.interner)
+		r := NewRecovery(*k.dev.Config(), "", image, k.interner)
 		var steps []string
 		r.Machine().Run(pick(func(p *crashsim.Point) int {
 			steps = append(steps, p.Site())

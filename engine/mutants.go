@@ -13,15 +13,21 @@ type Mutant struct {
 	// plant changes a kernel that was just made. Where the design has no such
 	// part it changes nothing.
 	plant func(k *Kernel)
+	// plantRecovery changes a mount that was just made; nil for the defects
+	// that have nothing to do with mounting.
+	plantRecovery func(r *Recovery)
 }
 
 // Mutants lists the planted defects that can be turned on, by stage.
 func Mutants() []Mutant {
 	return slices.Concat(copyMutants, trackMutants, writebackMutants, blockLayerMutants, completionMutants, logMutants,
-		directMutants, operationMutants, filesystemMutants)
+		directMutants, operationMutants, filesystemMutants, recoveryMutants)
 }
 
 func mutantByName(name string) *Mutant {
+	if name == "" {
+		return nil
+	}
 	all := Mutants()
 	if i := slices.IndexFunc(all, func(m Mutant) bool { return m.Name == name }); i >= 0 {
 		return &all[i]

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"untorn/crashsim"
 	"untorn/crashsim/nvme"
@@ -12,12 +13,16 @@ import (
 )
 
 // Recovery is the mount of a disk after a power loss (xlog_recover): it reads
-// the log, finishes what was begun, writes the inode home and flushes. It runs
-// as a task that writes through the device, so that its own log can be cut.
+// the log, logs that what was begun is finished, writes the inode home and
+// flushes. It runs as a task that writes through the device, so that power can
+// be lost again while it mounts.
 type Recovery struct {
 	interner *blk.Interner
 	dev      *nvme.Device
 	machine  *crashsim.Machine
+	// finish makes unfinished intents durable as done, step R2. It is a field
+	// so that a planted defect can get it wrong.
+	finish func(t *crashsim.Task, at replayed)
 
 	waits int32
 	// Inode is the recovered file, valid when Err is nil and the run is done.
@@ -28,9 +33,14 @@ type Recovery struct {
 	Err error
 }
 
-// NewRecovery returns the mount of an image.
-func NewRecovery(c nvme.Config, image []blk.Handle, interner *blk.Interner) *Recovery {
+// NewRecovery returns the mount of an image. mutant names the planted defect of
+// the run, "" for none; most have nothing to do with mounting.
+func NewRecovery(c nvme.Config, mutant string, image []blk.Handle, interner *blk.Interner) *Recovery {
 	r := &Recovery{interner: interner, dev: nvme.New(c, image)}
+	r.finish = r.finishIntents
+	if m := mutantByName(mutant); m != nil && m.plantRecovery != nil {
+		m.plantRecovery(r)
+	}
 	r.dev.EndIO = func(_, _ int32) { r.waits-- }
 	r.machine = crashsim.NewMachine(r, r.dev, stepTable[:])
 	r.dev.Now = r.machine.Steps
@@ -44,15 +54,63 @@ func (r *Recovery) Machine() *crashsim.Machine { return r.machine }
 // Device returns the disk.
 func (r *Recovery) Device() *nvme.Device { return r.dev }
 
-// mount recovers the file system, steps R1 to R3.
+// replayed is what reading the disk gave, besides the inode.
+type replayed struct {
+	live    int           // the copy of the inode that was valid
+	pos     int32         // where the log goes on
+	newer   bool          // the log held anything newer than the inode
+	intents []ondisk.Item // those that no transaction finished, in order
+	blocks  *extentMap
+}
+
+// mount recovers the file system, steps R1 to R4.
 func (r *Recovery) mount(t *crashsim.Task) {
 	t.Step(stepRecoverRead)
-	live, replayed, err := r.replay()
-	if r.Err = err; err != nil || !replayed {
+	at, err := r.replay()
+	if r.Err = err; err != nil || !at.newer {
 		return
 	}
+	if len(at.intents) > 0 {
+		r.finish(t, at)
+	}
 	t.Step(stepRecoverHome)
-	home := r.Super.Inode[1-live]
+	r.writeHome(t, at)
+	t.Step(stepRecoverFlush)
+	r.flush(t)
+}
+
+// finishIntents logs one checkpoint in which every intent is done
+// (xlog_recover_process_intents and the log force after it).
+func (r *Recovery) finishIntents(t *crashsim.Task, at replayed) {
+	var items []ondisk.Item
+	for _, it := range at.intents {
+		at.blocks.set(it.Ext)
+		items = append(items, ondisk.Item{Kind: ondisk.Map, Ext: it.Ext}, ondisk.Item{Kind: ondisk.Unstage, Ext: it.Ext},
+			ondisk.Item{Kind: ondisk.Done, ID: it.ID})
+	}
+	n := ondisk.CheckpointSectors(len(items), r.Super.LBA)
+	if at.pos+n > r.Super.Log.Len {
+		panic("engine: no room in the log to finish what was begun")
+	}
+	r.Inode.LSN++
+	var sector [blk.SectorSize]byte
+	payload := make([]blk.Handle, n)
+	for i := range n {
+		ondisk.EncodeLogSector(&sector, r.Inode.LSN, i, n, items)
+		payload[i] = r.interner.Intern(sector[:])
+	}
+	t.Step(stepRecoverLog)
+	c := r.dev.Config()
+	r.write(t, r.Super.Log.Start+at.pos, payload, c.FUA && !c.Protected)
+	if !c.FUA && !c.Protected {
+		r.flush(t)
+	}
+}
+
+// writeHome writes the inode over the copy that is not valid (xfs_iflush).
+func (r *Recovery) writeHome(t *crashsim.Task, at replayed) {
+	r.Inode.Extents = at.blocks.extents()
+	home := r.Super.Inode[1-at.live]
 	sectors, err := r.Inode.Encode(home.Len)
 	if err != nil {
 		r.Err = err
@@ -62,10 +120,22 @@ func (r *Recovery) mount(t *crashsim.Task) {
 	for i := range sectors {
 		payload[i] = r.interner.Intern(sectors[i][:])
 	}
-	r.waits++
-	r.dev.Write(home.Start, payload, false, 0)
+	r.write(t, home.Start, payload, false)
+}
+
+// write sends sectors to the device, as many in one command as it takes, and
+// waits for them.
+func (r *Recovery) write(t *crashsim.Task, at blk.Sector, payload []blk.Handle, fua bool) {
+	for most := int(r.dev.Config().MaxTransfer / blk.SectorSize); len(payload) > 0; {
+		n := min(len(payload), most)
+		r.waits++
+		r.dev.Write(at, payload[:n], fua, 0)
+		at, payload = at+int32(n), payload[n:]
+	}
 	t.Block(crashsim.Wait{Kind: waitIO})
-	t.Step(stepRecoverFlush)
+}
+
+func (r *Recovery) flush(t *crashsim.Task) {
 	r.waits++
 	r.dev.Flush(0)
 	t.Block(crashsim.Wait{Kind: waitIO})
@@ -78,33 +148,31 @@ func (r *Recovery) sector(s blk.Sector) []byte {
 	return nil
 }
 
-// replay reads the inode and applies the log to it. live is the copy that was
-// valid; replayed reports whether the log held anything newer.
-func (r *Recovery) replay() (live int, replayed bool, err error) {
+// replay reads the inode and applies the log to it, unfinished intents left
+// out. What is staged when those are finished belongs to nobody and is free.
+func (r *Recovery) replay() (at replayed, err error) {
 	b := r.sector(0)
 	if b == nil {
-		return 0, false, errors.New("no superblock")
+		return at, errors.New("no superblock")
 	}
 	if r.Super, err = ondisk.DecodeSuper(b); err != nil {
-		return 0, false, err
+		return at, err
 	}
-	live = -1
-	for i, at := range r.Super.Inode {
-		ino, err := ondisk.DecodeInode(at.Len, func(j int32) []byte { return r.sector(at.Start + j) })
-		if err == nil && (live < 0 || ino.LSN > r.Inode.LSN) {
-			live, r.Inode = i, ino
+	at.live = -1
+	for i, a := range r.Super.Inode {
+		ino, err := ondisk.DecodeInode(a.Len, func(j int32) []byte { return r.sector(a.Start + j) })
+		if err == nil && (at.live < 0 || ino.LSN > r.Inode.LSN) {
+			at.live, r.Inode = i, ino
 		}
 	}
-	if live < 0 {
-		return 0, false, errors.New("no valid inode")
+	if at.live < 0 {
+		return at, errors.New("no valid inode")
 	}
-	m := newExtentMap(r.Inode.Extents)
-	intents := map[uint32]ondisk.Extent{}
-	var order []uint32
-	for pos := int32(0); pos < r.Super.Log.Len; {
-		items, n, ok, err := r.checkpoint(pos, r.Inode.LSN+1)
+	at.blocks = newExtentMap(r.Inode.Extents)
+	for at.pos < r.Super.Log.Len {
+		items, n, ok, err := r.checkpoint(at.pos, r.Inode.LSN+1)
 		if err != nil {
-			return 0, false, err
+			return at, err
 		}
 		if !ok {
 			break
@@ -112,32 +180,22 @@ func (r *Recovery) replay() (live int, replayed bool, err error) {
 		for _, it := range items {
 			switch it.Kind {
 			case ondisk.Intent:
-				intents[it.ID] = it.Ext
-				order = append(order, it.ID)
+				at.intents = append(at.intents, it)
 			case ondisk.Done:
-				delete(intents, it.ID)
+				at.intents = slices.DeleteFunc(at.intents, func(x ondisk.Item) bool { return x.ID == it.ID })
 			case ondisk.Map:
-				m.set(it.Ext)
+				at.blocks.set(it.Ext)
 			case ondisk.Unmap:
-				m.clear(it.Ext)
+				at.blocks.clear(it.Ext)
 			case ondisk.Size:
 				r.Inode.Size = it.Bytes
 			}
 		}
 		r.Inode.LSN++
-		pos += n
-		replayed = true
+		at.pos += n
+		at.newer = true
 	}
-	// Intents that no transaction finished are finished now; what is still
-	// staged belongs to nobody and is free.
-	for _, id := range order {
-		if e, ok := intents[id]; ok {
-			m.set(e)
-			delete(intents, id)
-		}
-	}
-	r.Inode.Extents = m.extents()
-	return live, replayed, nil
+	return at, nil
 }
 
 // checkpoint reads the checkpoint at a position of the log. ok is false where

@@ -93,6 +93,7 @@ const (
 	stepDeviceFlush
 	stepFsyncReturn
 	stepRecoverRead
+	stepRecoverLog
 	stepRecoverHome
 	stepRecoverFlush
 	numSteps
@@ -189,6 +190,7 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepDeviceFlush:      {Num: "38", Name: "fsync: flush device"},
 	stepFsyncReturn:      {Num: "38", Name: "fsync: report"},
 	stepRecoverRead:      {Num: "R1", Name: "recovery: read log"},
-	stepRecoverHome:      {Num: "R2", Name: "recovery: write inode"},
-	stepRecoverFlush:     {Num: "R3", Name: "recovery: flush"},
+	stepRecoverLog:       {Num: "R2", Name: "recovery: log intents done"},
+	stepRecoverHome:      {Num: "R3", Name: "recovery: write inode"},
+	stepRecoverFlush:     {Num: "R4", Name: "recovery: flush"},
 }

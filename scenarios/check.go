@@ -99,9 +99,6 @@ func (r *Row) notBuilt() *engine.NotBuiltError {
 			return &engine.NotBuiltError{What: "mutant: " + m}
 		}
 	}
-	if what := r.Faults.NotBuilt(); what != "" {
-		return &engine.NotBuiltError{What: what}
-	}
 	if s.generate != nil {
 		return &engine.NotBuiltError{What: "workload.generate: " + s.generate.kind}
 	}
@@ -119,6 +116,9 @@ func (r *Row) NamedFaults() []string {
 	var out []string
 	if r.NamedPowerLoss {
 		out = append(out, fPowerLoss.name)
+	}
+	if r.NamedRecovery {
+		out = append(out, fRecoveryLoss.name)
 	}
 	for k := crashsim.Reclaim; k < crashsim.NumFaultKinds; k++ {
 		if r.Named[k] {

@@ -31,10 +31,12 @@ type Row struct {
 	Expect   string // the verdict that the row is to earn
 
 	// Named tells which kinds of fault the scenario's own text turns on, and
-	// NamedPowerLoss the same of power loss. A default that cannot strike is
-	// no matter, a fault that was asked for by name is.
+	// NamedPowerLoss and NamedRecovery the same of power loss and of its
+	// repetition. A default that cannot strike is no matter, a fault that was
+	// asked for by name is.
 	Named          [crashsim.NumFaultKinds]bool
 	NamedPowerLoss bool
+	NamedRecovery  bool
 
 	vals   block // one value for each field but those of faults
 	faults int   // the block of faults
@@ -188,6 +190,7 @@ func (s *Scenario) rowFaults(r *Row) {
 	r.Faults.PowerLoss = r.faultValue(fPowerLoss).text == "every-step"
 	r.NamedPowerLoss = r.Faults.PowerLoss && r.faultValue(fPowerLoss).written
 	r.Faults.RecoveryPowerLoss = int(r.faultValue(fRecoveryLoss).n)
+	r.NamedRecovery = r.Faults.RecoveryPowerLoss > 0
 	r.Faults.Budget = int(r.faultValue(fBudget).n)
 	for k := crashsim.Reclaim; k < crashsim.NumFaultKinds; k++ {
 		r.Faults.Kinds[k] = r.faultValue(faultKindField[k]).text == "every-step"

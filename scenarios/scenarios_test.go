@@ -109,10 +109,8 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 	assert.Empty(t, rows[3].Skip)
 
 	for text, want := range map[string]string{
-		"faults: {recovery_power_loss: 2}": "faults.recovery_power_loss: 2",
-		"faults: {recovery_power_loss: 1}": "faults.recovery_power_loss: 1",
-		"control: {mutant: recovery-half}": "mutant: recovery-half",
-		"mutant: limit-shortens":           "mutant: limit-shortens",
+		"control: {mutant: bits-freed-when-clean}": "mutant: bits-freed-when-clean",
+		"mutant: limit-shortens":                   "mutant: limit-shortens",
 	} {
 		r := decode(t, minimal+text+"\n").Rows()[0]
 		if assert.NotNil(t, r.NotBuilt, text) {

@@ -100,7 +100,7 @@ var (
 	fPowerLoss     = faultField("power_loss", "every-step", "power is lost")
 	fReclaim       = faultField("reclaim", "", "a user page vanishes, a clean folio is evicted, writeback starts")
 	fShortCopy     = faultField("short_copy", "", "every length that ends at a page or a sector boundary")
-	fRecoveryLoss  = &field{section: "faults", name: "recovery_power_loss", kind: countKind, def: "0", max: 16, help: "how often recovery itself may be cut"}
+	fRecoveryLoss  = &field{section: "faults", name: "recovery_power_loss", kind: countKind, def: "0", max: 3, help: "how often recovery itself may be cut"}
 	fBudget        = &field{section: "faults", name: "budget", kind: countKind, def: "2", max: 16, help: "faults in one run, power loss not counted"}
 	faultKindField = map[crashsim.FaultKind]*field{
 		crashsim.Reclaim:         fReclaim,

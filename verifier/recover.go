@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"untorn/internal/blk"
+	"untorn/internal/count"
 	"untorn/internal/key"
 	"untorn/internal/ondisk"
 )
@@ -33,6 +34,11 @@ type mounted struct {
 	pieces   []piece
 	piecesOf []int32 // pieces[piecesOf[g]:piecesOf[g+1]] are those of group g
 	cells    []blk.Cell
+
+	// What mounts of the image leave that are cut, see Config.Remount: how many
+	// images with this file, and those with another one.
+	same   count.Count
+	others []remounted
 }
 
 // unmapped is the block of a file block without an extent.

@@ -20,6 +20,16 @@ type Config struct {
 	Super    ondisk.Super  // geometry of the disk
 	Interner *blk.Interner // of the metadata handles in the images
 	Distinct *Distinct     // where the fingerprints of images go, nil for nowhere
+	// Remount returns what the metadata of an image may be when power is lost
+	// again while it is mounted, each with the number of ways to that. nil when
+	// nothing cuts a mount.
+	Remount func(meta []blk.Handle) []Remounted
+}
+
+// Remounted is metadata that a mount left that was cut.
+type Remounted struct {
+	Meta []blk.Handle
+	Ways count.Count
 }
 
 // Result is what the images of one cut earned.
@@ -27,6 +37,7 @@ type Result struct {
 	Covered  count.Count                   // images
 	Verdicts [NumImageVerdicts]count.Count // of those, by their worst verdict
 	Behind   [BehindMax + 1]count.Count    // units by versions behind the newest, over all images
+	Recut    count.Count                   // of the images, those that a mount left that was cut
 	Judged   uint64                        // leaves that were looked at
 	Worst    Verdict                       // NotChecked when there was no image
 }
@@ -45,7 +56,7 @@ type Verifier struct {
 	in     *blk.Interner
 	layout *layout
 	image  []blk.Handle
-	part   blk.Partition
+	part   *blk.Partition
 
 	h       *workloads.History
 	shape   []shape  // by stretch
@@ -58,6 +69,8 @@ type Verifier struct {
 
 	meta   []blk.Handle // the metadata that m was mounted from
 	m      *mounted
+	base   *mounted // of what the loss of power left; m, or what a cut mount of it found
+	again  int      // base.others[again-1] is m, 0 when m is base
 	mounts map[key.Key]*mounted
 	refuse string // why the mounted file cannot be judged, "" if it can
 	inside int32  // group of the atomic write inside which the recovered size is, -1 if it is not
@@ -75,6 +88,7 @@ type Verifier struct {
 	state     *tally
 	swap      *tally
 	cut       tally
+	recut     count.Count
 	judged    uint64
 }
 
@@ -126,16 +140,18 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.Distinct != nil {
 		v.recent = make([]key.Key, recentMax)
 	}
-	v.part = blk.Partition{
-		Meta:   []blk.Range{{Start: 0, Len: cfg.Super.Data.Start}},
-		Starts: newRecords(cfg.Interner).starts,
-	}
+	v.part = PartitionOf(&cfg.Super, cfg.Interner)
 	return v, nil
 }
 
-// Partition returns what powerloss has to know of the disk: the metadata
-// area, and where records begin in it.
-func (v *Verifier) Partition() *blk.Partition { return &v.part }
+// PartitionOf returns what powerloss has to know of a disk: the metadata area,
+// and where records begin in it.
+func PartitionOf(super *ondisk.Super, in *blk.Interner) *blk.Partition {
+	return &blk.Partition{Meta: []blk.Range{{Start: 0, Len: super.Data.Start}}, Starts: newRecords(in).starts}
+}
+
+// Partition returns that of the verifier's disk.
+func (v *Verifier) Partition() *blk.Partition { return v.part }
 
 // Begin starts a cut after which the caller had seen h. The history is read
 // until the next Begin.
@@ -147,6 +163,7 @@ func (v *Verifier) Begin(h *workloads.History) {
 	v.component.clear()
 	v.choice.clear()
 	v.judged, v.seen = 0, 0
+	v.again, v.recut = 0, count.Count{}
 	// An enumeration that panicked leaves some.
 	for _, g := range v.leaves {
 		v.groups[g].clear()
@@ -156,7 +173,7 @@ func (v *Verifier) Begin(h *workloads.History) {
 
 // Result returns what the images since Begin earned.
 func (v *Verifier) Result() Result {
-	r := Result{Covered: v.cut.total(), Verdicts: v.cut.verdicts, Behind: v.cut.behind, Judged: v.judged}
+	r := Result{Covered: v.cut.total(), Verdicts: v.cut.verdicts, Behind: v.cut.behind, Recut: v.recut, Judged: v.judged}
 	if v.cut.some != 0 {
 		r.Worst = Verdict(bits.TrailingZeros16(v.cut.some))
 	}
@@ -174,18 +191,21 @@ func (v *Verifier) Set(s blk.Sector, content []blk.Handle) { copy(v.image[s:], c
 // the same metadata gave before.
 func (v *Verifier) Recover() ([]blk.Cell, int) {
 	area := v.image[:v.super.Data.Start]
-	if !slices.Equal(v.meta, area) {
+	if v.again > 0 {
+		v.m = v.base.others[v.again-1].m
+	} else if !slices.Equal(v.meta, area) {
 		v.meta = append(v.meta[:0], area...)
-		k := v.metaKey()
+		k := v.metaKey(area)
 		m, ok := v.mounts[k]
 		if !ok {
 			m = v.mount()
+			v.remount(m)
 			if len(v.mounts) >= mountsMax {
 				clear(v.mounts)
 			}
 			v.mounts[k] = m
 		}
-		v.m = m
+		v.m, v.base = m, m
 	}
 	if v.refuse, v.inside = v.m.broken, -1; v.refuse == "" {
 		v.checkSize()
@@ -197,9 +217,9 @@ func (v *Verifier) Recover() ([]blk.Cell, int) {
 }
 
 // metaKey is a fingerprint of all that a mount depends on.
-func (v *Verifier) metaKey() key.Key {
+func (v *Verifier) metaKey(meta []blk.Handle) key.Key {
 	var h key.Hasher
-	for _, x := range v.meta {
+	for _, x := range meta {
 		h.Key(v.in.Content(x))
 	}
 	for _, end := range v.ends {
@@ -290,14 +310,16 @@ func (v *Verifier) Component() {
 	v.component.clear()
 }
 
-// State implements blk.Sink.
-func (v *Verifier) State(others *count.Count) {
+// State implements blk.Sink. After what power loss left come the files that
+// mounts of it find that were cut.
+func (v *Verifier) State(others *count.Count) (again bool) {
 	if v.state.some == 0 {
 		// A file without a sector: there is nothing that could be wrong.
 		v.state.addVerdict(Held, &one)
 	}
-	v.cut.add(v.state, others)
+	v.addState(others)
 	v.state.clear()
+	return v.nextMount()
 }
 
 var one = count.Of(1)
@@ -307,7 +329,7 @@ func (v *Verifier) fingerprint(group int) {
 	var h key.Hasher
 	h.Int(group)
 	if v.refuse != "" {
-		h.Key(v.metaKey())
+		h.Key(v.metaKey(v.image[:v.super.Data.Start]))
 	} else {
 		h.Key(v.m.id)
 		h.Key(v.runs.Sum())

@@ -115,10 +115,6 @@ func TestRunFile(t *testing.T) {
 	code, _, _ = call(t, "replay", "runs/small/nawupf=4KiB/control")
 	assert.Equal(t, run.ExitOK, code)
 
-	code, out, _ = call(t, "run", "small.yaml", "--set", "recovery_power_loss=1")
-	assert.Equal(t, run.ExitNotBuilt, code)
-	assert.Contains(t, out, "recovery_power_loss: 1")
-
 	code, out, _ = call(t, "run", "small.yaml", "--set", "expect=torn")
 	assert.Equal(t, run.ExitUnexpected, code)
 	assert.Contains(t, out, "held!")
@@ -160,10 +156,10 @@ func TestScenarioCommands(t *testing.T) {
 	code, out, _ = call(t, "scenario", "check", file, "full.yaml", "cow-or-atomic")
 	assert.Equal(t, run.ExitOK, code)
 	assert.Contains(t, out, "cow-or-atomic nawupf=4KiB layout=fragmented: expects held\n")
-	write(t, "later.yaml", small+"contract: untorn\nmutant: recovery-half\n")
+	write(t, "later.yaml", small+"contract: untorn\nmutant: bits-freed-when-clean\n")
 	code, out, _ = call(t, "scenario", "check", "later.yaml")
 	assert.Equal(t, run.ExitNotBuilt, code)
-	assert.Contains(t, out, "mutant: recovery-half is not built yet")
+	assert.Contains(t, out, "mutant: bits-freed-when-clean is not built yet")
 	code, out, _ = call(t, "scenario", "help")
 	assert.Equal(t, run.ExitOK, code)
 	assert.Contains(t, out, "max_atomic_write")

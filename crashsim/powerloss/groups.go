@@ -19,6 +19,13 @@ type groups struct {
 // state goes through the images of one metadata state; weight is the number
 // of ways to get it.
 func (e *enumeration) state(weight *count.Count) {
+	for e.oneState(weight) {
+	}
+}
+
+// oneState goes through them once and reports whether the sink asks for that
+// again.
+func (e *enumeration) oneState(weight *count.Count) (again bool) {
 	cells, n := e.sink.Recover()
 	e.dataSegments(cells)
 	e.others = *weight
@@ -45,7 +52,7 @@ func (e *enumeration) state(weight *count.Count) {
 			e.sink.Component()
 		}
 	}
-	e.sink.State(&e.others)
+	return e.sink.State(&e.others)
 }
 
 func (e *enumeration) root(g int32) int32 {

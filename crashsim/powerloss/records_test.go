@@ -20,7 +20,7 @@ type wholes struct {
 	count   map[string]uint64
 }
 
-func (w *wholes) State(n *count.Count) {
+func (w *wholes) State(n *count.Count) bool {
 	ways, _ := n.Uint64()
 	var found string
 	for _, name := range []string{"r", "s", "x"} {
@@ -29,6 +29,7 @@ func (w *wholes) State(n *count.Count) {
 		}
 	}
 	w.count[found] += ways
+	return false
 }
 
 // Going by records counts the same images, whole and not, as going by LBAs,
@@ -83,7 +84,8 @@ type counting struct {
 	n int
 }
 
-func (c *counting) State(n *count.Count) {
+func (c *counting) State(n *count.Count) bool {
 	c.n++
 	c.Sink.State(n)
+	return false
 }

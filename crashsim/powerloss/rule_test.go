@@ -26,9 +26,10 @@ func (l *lister) Recover() ([]blk.Cell, int)             { return nil, 0 }
 func (l *lister) Leaf(int, *count.Count)                 { panic("no groups") }
 func (l *lister) Choice(*count.Count)                    { panic("no groups") }
 func (l *lister) Component()                             { panic("no groups") }
-func (l *lister) State(n *count.Count) {
+func (l *lister) State(n *count.Count) bool {
 	ways, _ := n.Uint64()
 	l.images[digits(l.image)] += ways
+	return false
 }
 
 func digits(image []blk.Handle) string {

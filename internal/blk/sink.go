@@ -50,5 +50,8 @@ type Sink interface {
 	Component()
 	// State ends a metadata state; others is the number of ways in which all
 	// that no group reads may vary, times the number of metadata states like it.
-	State(others *count.Count)
+	// A sink that changed the metadata of its image, as a mount would, returns
+	// true and is led through the same data with that, from Recover on. It puts
+	// the metadata back before it returns false.
+	State(others *count.Count) (again bool)
 }

@@ -97,6 +97,7 @@ func fired(c *model.Counts, f *crashsim.Faults) report.Fields {
 		}
 	}
 	add("power_loss", f.PowerLoss, &c.Cuts)
+	add("recovery_power_loss", f.RecoveryPowerLoss > 0, &c.Recut)
 	for k := crashsim.Reclaim; k < crashsim.NumFaultKinds; k++ {
 		add(k.String(), f.Kinds[k], &c.Fired[k])
 	}

@@ -148,11 +148,15 @@ func TestVerdicts(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	held, torn := explored(verifier.Held), explored(verifier.Torn)
 	target := &fake{design: held, control: torn}
-	_, code, err := Rows(context.Background(), rows(t, "faults: [{name: one}, {name: two, recovery_power_loss: 1}]"), options(t, target))
+	later := func(all []scenarios.Row) []scenarios.Row {
+		all[1].NotBuilt = &engine.NotBuiltError{What: "it"}
+		return all
+	}
+	_, code, err := Rows(context.Background(), later(rows(t, "faults: [{name: one}, {name: two}]")), options(t, target))
 	require.NoError(t, err)
 	assert.Equal(t, ExitNotBuilt, code)
 
-	rep, code, err := Rows(context.Background(), rows(t, "design: {track: [cow-fork, extent-status]}\nfaults: [{name: one}, {name: two, recovery_power_loss: 1}]\nexpect: [{where: {faults: one}, verdict: torn}]"), options(t, target))
+	rep, code, err := Rows(context.Background(), later(rows(t, "design: {track: [cow-fork, extent-status]}\nfaults: [{name: one}, {name: two}]\nexpect: [{where: {faults: one}, verdict: torn}]")), options(t, target))
 	require.NoError(t, err)
 	assert.Equal(t, ExitUnexpected, code, "1 comes before 4")
 	assert.Equal(t, []string{"held", "not-checked", "skipped", "skipped"}, verdicts(rep))

@@ -73,6 +73,9 @@ func silentFaults(r *scenarios.Row, design, control *arm) []string {
 	if r.NamedPowerLoss && d.Cuts.IsZero() && c.Cuts.IsZero() {
 		out = append(out, "power_loss")
 	}
+	if r.NamedRecovery && d.Recut.IsZero() && c.Recut.IsZero() {
+		out = append(out, "recovery_power_loss")
+	}
 	for k := crashsim.Reclaim; k < crashsim.NumFaultKinds; k++ {
 		if r.Named[k] && d.Fired[k].IsZero() && c.Fired[k].IsZero() {
 			out = append(out, k.String())

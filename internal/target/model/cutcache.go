@@ -38,6 +38,7 @@ func (c *cutCache) put(k key.Key, r *verifier.Result) judgedCut {
 		j = appendSlot(j, slotVerdicts+int(verifier.NotChecked), &one)
 	}
 	j = appendSlot(j, slotCovered, &r.Covered)
+	j = appendSlot(j, slotRecut, &r.Recut)
 	for v := range r.Verdicts {
 		j = appendSlot(j, slotVerdicts+v, &r.Verdicts[v])
 	}

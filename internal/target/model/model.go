@@ -4,6 +4,7 @@
 package model
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"untorn/crashsim"
@@ -31,8 +32,8 @@ func (c *Config) Check() error {
 	if err := c.Design.Check(); err != nil {
 		return err
 	}
-	if what := c.Faults.NotBuilt(); what != "" {
-		return &engine.NotBuiltError{What: what}
+	if c.Faults.RecoveryPowerLoss > 0 && !c.Faults.PowerLoss {
+		return errors.New("faults.recovery_power_loss: a mount follows a loss of power, and faults.power_loss is off")
 	}
 	return engine.CheckWorkload(&c.Design, &c.Device, &c.Workload)
 }

@@ -24,6 +24,8 @@ type program struct {
 	history  *workloads.History
 	loss     *powerloss.State
 	judge    *verifier.Verifier
+	// remounter is nil when nothing cuts a mount.
+	remounter *remounter
 
 	judging bool
 	tally   explore.Tally
@@ -43,8 +45,12 @@ func newProgram(c *Config, s *Shared) (*program, error) {
 		Interner: p.interner})
 	p.history = workloads.NewHistory(&c.Workload)
 	p.loss = powerloss.New(c.rules(), p.kernel.Initial())
-	judge, err := verifier.New(verifier.Config{Workload: &c.Workload, Contract: c.Contract, Super: *p.kernel.Super(),
-		Interner: p.interner, Distinct: s.set})
+	cfg := verifier.Config{Workload: &c.Workload, Contract: c.Contract, Super: *p.kernel.Super(), Interner: p.interner, Distinct: s.set}
+	if n := c.Faults.RecoveryPowerLoss; n > 0 {
+		p.remounter = newRemounter(p)
+		cfg.Remount = func(meta []blk.Handle) []verifier.Remounted { return p.remounter.remount(meta, n) }
+	}
+	judge, err := verifier.New(cfg)
 	if err != nil {
 		return nil, err
 	}

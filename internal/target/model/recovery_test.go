@@ -110,7 +110,7 @@ func mountAgrees(t *testing.T, c *Config, p *program, image []blk.Handle) (cuts 
 	before, err := judge.JudgeOne(image, p.history)
 	require.NoError(t, err)
 
-	r := engine.NewRecovery(c.Device, image, p.interner)
+	r := engine.NewRecovery(c.Device, "", image, p.interner)
 	defer r.Machine().Close()
 	loss := powerloss.New(c.rules(), image)
 	r.Device().OnEvent = func(e *blk.Event) {

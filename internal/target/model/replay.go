@@ -241,16 +241,39 @@ func (p *player) look(r *verifier.Result, step uint32) {
 	p.line(crashsim.TraceEvent{Step: p.Machine().Steps(), Task: "power", Text: "is lost", Fault: true})
 	p.done = true
 	p.replay.Steps = int(step)
+	var cut, meta []blk.Handle
 	p.judge.OnVerdict = func(got verifier.Verdict) {
 		if got == v {
 			p.replay.Image = verifier.Bytes(p.judge.Image(), p.interner)
 			p.replay.Verdict, p.replay.Reason = p.judge.JudgeImage()
+			cut = slices.Clone(p.judge.Cut())
+			meta = slices.Clone(p.judge.Image()[:p.kernel.Super().Data.Start])
 		}
 	}
 	p.judgeCut()
 	p.judge.OnVerdict = nil
+	if cut != nil {
+		p.tellRemount(cut, meta)
+	}
 	p.leave(event)
 	p.replay.Tape = append(p.replay.Tape, cutEntry(event, v))
+}
+
+// tellRemount adds to the trace how mounts that were cut made meta of what the
+// loss of power left.
+func (p *player) tellRemount(cut, meta []blk.Handle) {
+	for n := 1; n <= p.config.Faults.RecoveryPowerLoss; n++ {
+		lines, ok := p.remounter.story(cut, meta, n)
+		if !ok {
+			continue
+		}
+		for _, e := range lines {
+			e.Step += p.replay.Steps
+			p.replay.Trace = append(p.replay.Trace, TraceLine{TraceEvent: e})
+		}
+		return
+	}
+	panic("model: metadata that no cut of a mount leaves")
 }
 
 // leave keeps what the run left up to now.

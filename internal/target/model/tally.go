@@ -15,6 +15,7 @@ const (
 	slotVerdicts = 3
 	slotBehind   = slotVerdicts + int(verifier.NumImageVerdicts)
 	slotFired    = slotBehind + verifier.BehindMax + 1
+	slotRecut    = slotFired // no fault has kind 0
 	slotEnd      = slotFired + int(crashsim.NumFaultKinds)
 )
 
@@ -32,6 +33,7 @@ type Counts struct {
 	Behind   [verifier.BehindMax + 1]count.Count    // visible units by versions behind the newest; the last one is "or more"
 	Cuts     count.Count                            // losses of power
 	Fired    [crashsim.NumFaultKinds]count.Count    // faults that struck
+	Recut    count.Count                            // crash images left by mounts that were cut
 	Accepted count.Count                            // atomic writes that returned success
 }
 
@@ -40,7 +42,8 @@ func CountsOf(t *explore.Tally) *Counts {
 	c := &Counts{Covered: t.Counts[slotCovered], Cuts: t.Counts[slotCuts], Accepted: t.Counts[slotAccepted]}
 	copy(c.Verdicts[:], t.Counts[slotVerdicts:])
 	copy(c.Behind[:], t.Counts[slotBehind:])
-	copy(c.Fired[:], t.Counts[slotFired:])
+	copy(c.Fired[1:], t.Counts[slotFired+1:])
+	c.Recut = t.Counts[slotRecut]
 	return c
 }
 
