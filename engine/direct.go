@@ -22,6 +22,11 @@ func (t *task) directWrite(op *workloads.Op) workloads.Result {
 			return workloads.Fail(err)
 		}
 	}
+	end, err := k.rules.limited(op, f.start, f.start+int32(op.Length/sectorBytes))
+	if err != 0 {
+		t.unlockInode()
+		return workloads.Fail(err)
+	}
 	t.Step(stepDirectFlush)
 	from, to := t.directPages(op)
 	from, to = k.rules.rangeToWrite(from, to)
@@ -37,7 +42,7 @@ func (t *task) directWrite(op *workloads.Op) workloads.Result {
 		}
 		return workloads.Fail(workloads.EAGAIN)
 	}
-	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
+	f.pos, f.end = f.start, end
 	f.err = int32(t.directIO(op))
 	t.Step(stepDirectEnd)
 	k.invalidate(from, to)
@@ -45,7 +50,7 @@ func (t *task) directWrite(op *workloads.Op) workloads.Result {
 	if f.err != 0 {
 		return workloads.Fail(workloads.Errno(f.err))
 	}
-	return workloads.Result(op.Length)
+	return workloads.Result((end - f.start) * sectorBytes)
 }
 
 // lockDirect takes the inode lock: shared, so that direct writers do not

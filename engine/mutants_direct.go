@@ -10,6 +10,8 @@ var directMutants = []Mutant{
 		plant: wrap(func(r rules) rules { return silentBuffered{r} })},
 	{Name: "append-unaligned", Defect: "append moves the position after the check", Killers: []string{"append-unaligned"},
 		plant: wrap(func(r rules) rules { return appendUnaligned{r} })},
+	{Name: "limit-shortens", Defect: "a size limit trims the write after validation", Killers: []string{"size-limit"},
+		plant: wrap(func(r rules) rules { return limitShortens{r} })},
 }
 
 type copyBeforeWait struct{ rules }
@@ -28,3 +30,11 @@ func (silentBuffered) fallsBack(*workloads.Op) bool { return true }
 type appendUnaligned struct{ rules }
 
 func (appendUnaligned) validateAppend(*workloads.Op, int32) workloads.Errno { return 0 }
+
+type limitShortens struct{ rules }
+
+func (m limitShortens) limited(op *workloads.Op, start, end int32) (int32, workloads.Errno) {
+	plain := *op
+	plain.Atomic = false
+	return m.rules.limited(&plain, start, end)
+}

@@ -24,6 +24,13 @@ var trackMutants = []Mutant{
 				k.tracker = bitsSurviveOverwrite{x}
 			}
 		}},
+	{Name: "bits-freed-when-clean", Defect: "private state is freed when some of the folio is clean, and a unit in it is not",
+		Killers: []string{"state-bits-half"},
+		plant: func(k *Kernel) {
+			if x, ok := k.tracker.(stateBitsTracker); ok {
+				k.tracker = bitsFreedWhenClean{x}
+			}
+		}},
 	{Name: "cow-gc-drops", Defect: "collection of the COW fork frees a range that is the only record of a dirty unit", Killers: []string{"cow-gc"},
 		plant: func(k *Kernel) {
 			if x, ok := k.tracker.(*cowForkTracker); ok {
@@ -84,4 +91,23 @@ func (x *spanTable) dropsTagged(what string, fn func(int32, string)) {
 func (x *spanTable) dropTagged(n int32) {
 	x.s[n].tagged = 0
 	x.release(n)
+}
+
+// bitsFreedWhenClean frees the state of a folio of which only a part is clean.
+type bitsFreedWhenClean struct{ stateBitsTracker }
+
+func (m bitsFreedWhenClean) evictions(fn func(int32, string)) {
+	k := m.k
+	for i := range k.cache.folios {
+		fo := &k.cache.folios[i]
+		from, to := k.folioBlocks(fo)
+		if fo.pages > 0 && fo.lockedBy == 0 && fo.writeback == 0 && fo.dirtyBlocks != k.blockBits(fo, from, to) {
+			fn(fo.index, fmt.Sprintf("folio state at page %d is freed", fo.index))
+		}
+	}
+}
+
+func (m bitsFreedWhenClean) evict(page int32) {
+	fo := &m.k.cache.folios[page]
+	fo.startBits, fo.endBits = 0, 0
 }

@@ -24,6 +24,9 @@ type writeRules interface {
 	excludesWriters() bool
 	// stopsAtSignal: the write ends because of a fatal signal (8).
 	stopsAtSignal(t *task) bool
+	// limited returns where a write from start to end, in sectors, ends by the
+	// caller's limit on the size of files (3).
+	limited(op *workloads.Op, start, end int32) (int32, workloads.Errno)
 	// stablePages waits until the locked folio may change (9).
 	stablePages(t *task)
 	// tag remembers that the range has dirty data, while the folio is locked (14).
@@ -139,6 +142,22 @@ func (sound) validateAppend(op *workloads.Op, start int32) workloads.Errno {
 		return workloads.EINVAL
 	}
 	return 0
+}
+
+// limited shortens a plain write (generic_write_check_limits). It refuses an
+// atomic one that it would shorten, as a block device does with one that
+// crosses its end.
+func (sound) limited(op *workloads.Op, start, end int32) (int32, workloads.Errno) {
+	limit := int32(op.Limit / sectorBytes)
+	switch {
+	case op.Limit == 0 || end <= limit:
+		return end, 0
+	case start >= limit:
+		return end, workloads.EFBIG
+	case op.Atomic:
+		return end, workloads.EINVAL
+	}
+	return limit, 0
 }
 
 func (sound) stablePages(t *task) { t.waitStable() }

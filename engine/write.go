@@ -38,11 +38,16 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 	}
 
 	t.Step(stepWriteChecks)
+	var err workloads.Errno
 	if op.Append {
 		f.start = t.ino().size
 		f.err = int32(k.rules.validateAppend(op, f.start))
 	}
 	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
+	if f.err == 0 {
+		f.end, err = k.rules.limited(op, f.start, f.end)
+		f.err = int32(err)
+	}
 	if k.design.Filesystem == BlockDevice {
 		f.end = min(f.end, t.ino().size)
 	}

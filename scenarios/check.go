@@ -3,7 +3,6 @@ package scenarios
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -93,11 +92,6 @@ func (r *Row) notBuilt() *engine.NotBuiltError {
 	var e *engine.NotBuiltError
 	if errors.As(r.Design.Check(), &e) || errors.As(r.Control.Design.Check(), &e) {
 		return e
-	}
-	for _, m := range []string{r.Design.Mutant, r.Control.Design.Mutant} {
-		if m != "" && !slices.ContainsFunc(engine.Mutants(), func(x engine.Mutant) bool { return x.Name == m }) {
-			return &engine.NotBuiltError{What: "mutant: " + m}
-		}
 	}
 	if s.generate != nil {
 		return &engine.NotBuiltError{What: "workload.generate: " + s.generate.kind}

@@ -127,8 +127,8 @@ func (d *decoder) faults(s *Scenario, n *yaml.Node) {
 // mutant reads the name of a planted defect.
 func (d *decoder) mutant(n *yaml.Node, field string) string {
 	m := d.text(n, field)
-	if d.err == nil && !slices.Contains(knownMutants, m) {
-		d.fail(n, field, "%q; allowed: %s", clip(m), joinComma(knownMutants))
+	if d.err == nil && !slices.Contains(mutantNames(), m) {
+		d.fail(n, field, "%q; allowed: %s", clip(m), joinComma(mutantNames()))
 	}
 	return m
 }

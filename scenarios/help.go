@@ -48,7 +48,7 @@ func Help() string {
 	line("  breaks: %s (default torn)", joinComma(breakVerdicts))
 	line("")
 	line("mutant: turns a defect on in the design itself:")
-	for _, l := range fold(joinComma(knownMutants), 74) {
+	for _, l := range fold(joinComma(mutantNames()), 74) {
 		line("  %s", l)
 	}
 	line("")

@@ -25,7 +25,7 @@ type opKind struct {
 }
 
 var opKinds = []opKind{
-	{"pwrite", workloads.Pwrite, true, "pwrite(2): offset, length; atomic, direct, dsync, append, unflagged"},
+	{"pwrite", workloads.Pwrite, true, "pwrite(2): offset, length; atomic, direct, dsync, append, unflagged; limit: RLIMIT_FSIZE of the caller"},
 	{"fsync", workloads.Fsync, false, "fsync(2)"},
 	{"fdatasync", workloads.Fdatasync, false, "fdatasync(2)"},
 	{"pread", workloads.Pread, true, "pread(2): offset, length"},
@@ -41,7 +41,7 @@ var opKinds = []opKind{
 	{"clone", 0, true, "FICLONERANGE: offset, length"},
 }
 
-var opFields = []string{"task", "op", "offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "fd"}
+var opFields = []string{"task", "op", "offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "fd", "limit"}
 
 // generator asks for operations that are made up. None is built.
 type generator struct {
@@ -112,6 +112,8 @@ func (d *decoder) op(n *yaml.Node) (op, bool) {
 			o.op.Dsync = d.value(flag, v).n == 1
 		case "append":
 			o.op.Append = d.value(flag, v).n == 1
+		case "limit":
+			o.op.Limit = d.value(size, v).n
 		case "fd":
 			o.op.FD = int(d.value(&field{section: "workload.ops", name: key, kind: countKind, max: engine.MaxFDs - 1}, v).n)
 		}
@@ -156,7 +158,7 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 		return n, "workload.ops." + key
 	}
 	if !kind.ranged {
-		for _, key := range []string{"offset", "length", "atomic", "unflagged", "direct", "dsync", "append"} {
+		for _, key := range []string{"offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "limit"} {
 			if written[key] != nil {
 				v, name := at(key)
 				d.fail(v, name, "makes no sense with op: %s; allowed: task, op, fd", kind.name)
@@ -175,6 +177,9 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 		}
 	}
 	v, name := at("length")
+	if at, _ := written["limit"]; at != nil && (w.Limit%workloads.SectorSize != 0 || kind.name != "pwrite") {
+		d.fail(at, "workload.ops.limit", "%s with op: %s; allowed: multiples of 512, with pwrite", workloads.FormatSize(w.Limit), kind.name)
+	}
 	switch {
 	case kind.name == "truncate":
 	case w.Length == 0:

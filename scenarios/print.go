@@ -192,6 +192,9 @@ func opText(o *workloads.Op, kind string) string {
 	if o.FD != 0 {
 		fmt.Fprintf(&b, ", fd: %d", o.FD)
 	}
+	if o.Limit != 0 {
+		fmt.Fprintf(&b, ", limit: %s", workloads.FormatSize(o.Limit))
+	}
 	return b.String()
 }
 

@@ -108,15 +108,6 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 	assert.Contains(t, rows[2].Skip, "needs data CoW")
 	assert.Empty(t, rows[3].Skip)
 
-	for text, want := range map[string]string{
-		"control: {mutant: bits-freed-when-clean}": "mutant: bits-freed-when-clean",
-		"mutant: limit-shortens":                   "mutant: limit-shortens",
-	} {
-		r := decode(t, minimal+text+"\n").Rows()[0]
-		if assert.NotNil(t, r.NotBuilt, text) {
-			assert.Equal(t, want, r.NotBuilt.What)
-		}
-	}
 	for op, want := range map[string]string{
 		"{op: collapse, offset: 4KiB, length: 4KiB}": "workload.ops: op: collapse",
 	} {

@@ -58,6 +58,8 @@ type Op struct {
 	Dsync     bool // RWF_DSYNC
 	Direct    bool // O_DIRECT
 	FD        int  // descriptor, for the reporting of errors
+	// Limit is the RLIMIT_FSIZE of the caller of a Pwrite, in bytes, 0 for none.
+	Limit int64
 }
 
 // Writes reports whether the operation puts data of its own into sectors.

@@ -72,6 +72,9 @@ func (o Op) String() string {
 	if o.FD != 0 {
 		fmt.Fprintf(&b, " fd=%d", o.FD)
 	}
+	if o.Limit != 0 {
+		fmt.Fprintf(&b, " limit=%s", FormatSize(o.Limit))
+	}
 	return b.String()
 }
 
@@ -138,6 +141,8 @@ func (o *Op) field(name, value string, hasValue bool) error {
 		o.Offset, err = ParseSize(value)
 	case name == "length" && hasValue && o.Ranged():
 		o.Length, err = ParseSize(value)
+	case name == "limit" && hasValue && o.Kind == Pwrite:
+		o.Limit, err = ParseSize(value)
 	case name == "fd" && hasValue:
 		o.FD, err = strconv.Atoi(value)
 	default:
@@ -171,6 +176,8 @@ func (o *Op) check() error {
 		return fmt.Errorf("%q is no name of a task: letters, digits, - and _", o.Task)
 	case o.Kind == 0 || int(o.Kind) >= len(kindNames):
 		return errors.New("an operation of no kind")
+	case o.Limit < 0 || o.Limit%SectorSize != 0 || o.Limit > maxFile || o.Limit != 0 && o.Kind != Pwrite:
+		return fmt.Errorf("limit %d of %s: only a pwrite has one, a multiple of %d up to 1TiB", o.Limit, o.Kind, SectorSize)
 	case o.FD < 0 || o.FD > 1000:
 		return fmt.Errorf("fd %d is not in 0 to 1000", o.FD)
 	case !o.Ranged() && o.Kind != Truncate:
