@@ -141,7 +141,9 @@ type Bounds struct {
 	Preemptions int `json:"preemptions"`
 }
 
-// Work is what this run did, both arms together. Seconds are wall clock.
+// Work is what this run did, both arms together. Seconds are wall clock,
+// shared out among the rows that ran side by side. A control that several rows
+// share counts for the first of them.
 type Work struct {
 	Executed  uint64  `json:"executed"` // schedules run, whole or in part
 	Steps     uint64  `json:"steps"`

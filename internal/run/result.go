@@ -64,7 +64,6 @@ func (o *Options) fill(res *report.Result, r *scenarios.Row, design, control *ar
 	c := control.res
 	res.Control = &report.Control{Verdict: control.verdict.String(), Covered: c.Counts.Covered.String(), Distinct: fmt.Sprint(c.Distinct),
 		Fired: fired(&c.Counts, &r.Faults), Counterexample: counterexample(control)}
-	addWork(&res.Work, c)
 }
 
 func addWork(w *report.Work, e *Explored) {

@@ -48,7 +48,7 @@ func (e *EnvironmentError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *EnvironmentError) Unwrap() error { return e.Err }
 
-// Rows explores rows one after another. When ctx ends, the report holds what
+// Rows explores rows. When ctx ends, the report holds what
 // was done until then and is marked partial. The error is an
 // *EnvironmentError, or a *scenarios.Error for a row that stands alone and
 // makes no sense; both come before any work where that is possible.
@@ -64,19 +64,15 @@ func Rows(ctx context.Context, rows []scenarios.Row, o Options) (*report.Report,
 	}
 	defer out.close()
 	code := codes{}
-	for i := range plans {
-		if ctx.Err() != nil {
-			rep.Partial = true
-			break
-		}
-		res, rowCode, err := o.row(ctx, &plans[i], out)
-		if err != nil {
-			return nil, ExitEnvironment, &EnvironmentError{err}
-		}
-		code.add(rowCode)
-		rep.Results = append(rep.Results, *res)
-		rep.Partial = rep.Partial || ctx.Err() != nil
+	done, err := o.all(ctx, plans, out)
+	if err != nil {
+		return nil, ExitEnvironment, &EnvironmentError{err}
 	}
+	for i := range done {
+		code.add(done[i].code)
+		rep.Results = append(rep.Results, *done[i].res)
+	}
+	rep.Partial = ctx.Err() != nil
 	if rep.Partial {
 		code.add(ExitUnexpected)
 	}
@@ -157,7 +153,7 @@ const (
 )
 
 // row runs one row.
-func (o *Options) row(ctx context.Context, p *planned, out *output) (*report.Result, int, error) {
+func (o *Options) row(ctx context.Context, p *planned, shared *controls, out *output) (*report.Result, int, error) {
 	r := p.row
 	res := newResult(r)
 	switch {
@@ -170,10 +166,17 @@ func (o *Options) row(ctx context.Context, p *planned, out *output) (*report.Res
 	}
 	start := o.Now()
 	design, control := designArm(r), controlArm(r)
-	if err := o.arms(ctx, r, design, control); err != nil {
+	if err := o.explainDesign(ctx, r, design); err != nil {
+		return nil, 0, err
+	}
+	control, own, err := shared.get(o, ctx, r, control)
+	if err != nil {
 		return nil, 0, err
 	}
 	o.fill(res, r, design, control)
+	if own && control.res != nil {
+		addWork(&res.Work, control.res)
+	}
 	if err := o.write(res, r, design, control, out); err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", out.root, err)
 	}

@@ -11,10 +11,9 @@ import (
 	"untorn/verifier"
 )
 
-// arms explores and judges both arms. The design arm ends at the cheapest
-// finding that counts against a design. A control that was never reached
-// because of a timeout stays without a result.
-func (o *Options) arms(ctx context.Context, r *scenarios.Row, design, control *arm) error {
+// explainDesign explores and judges the arm of the design. It ends at the
+// cheapest finding that counts against a design.
+func (o *Options) explainDesign(ctx context.Context, r *scenarios.Row, design *arm) error {
 	if err := o.explore(ctx, design, r, model.ClassOf(verifier.Stale), "design"); err != nil {
 		return err
 	}
@@ -22,6 +21,12 @@ func (o *Options) arms(ctx context.Context, r *scenarios.Row, design, control *a
 	if err := o.showExample(design, r, design.verdict); err != nil {
 		return fmt.Errorf("%s: %w", rowTitle(r), err)
 	}
+	return nil
+}
+
+// explainControl does the same for the control. One that was never reached
+// because of a timeout stays without a result.
+func (o *Options) explainControl(ctx context.Context, r *scenarios.Row, control *arm) error {
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -1,0 +1,102 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"untorn/internal/report"
+	"untorn/scenarios"
+)
+
+// manyRows is how many rows a worker must have to itself for rows to run side
+// by side: then no worker has to wait for others to share the work of one row.
+const manyRows = 4
+
+// doneRow is a row that was run.
+type doneRow struct {
+	res  *report.Result
+	code int
+	err  error
+}
+
+// all runs rows until ctx ends and returns those that were run, in order.
+func (o *Options) all(ctx context.Context, plans []planned, out *output) ([]doneRow, error) {
+	done := make([]doneRow, len(plans))
+	shared := &controls{at: map[string]*sharedControl{}}
+	one := *o
+	beside := 1 // rows at a time
+	if len(plans) >= manyRows*o.Workers {
+		beside, one.Workers = o.Workers, 1
+	}
+	var next atomic.Int64
+	var failed atomic.Bool
+	var wg sync.WaitGroup
+	for range beside {
+		wg.Go(func() {
+			for !failed.Load() && ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(plans) {
+					return
+				}
+				d := &done[i]
+				if d.res, d.code, d.err = one.row(ctx, &plans[i], shared, out); d.err != nil {
+					failed.Store(true)
+					return
+				}
+				d.res.Work.Workers *= beside
+				d.res.Work.Seconds /= float64(beside)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range done {
+		if done[i].err != nil {
+			return nil, done[i].err
+		}
+		if done[i].res == nil {
+			return done[:i], nil
+		}
+	}
+	return done, nil
+}
+
+// controls are the controls of rows that ran: rows of a product often have the
+// same one.
+type controls struct {
+	mu    sync.Mutex
+	at    map[string]*sharedControl
+	order []string
+}
+
+// maxControls bounds how many controls are kept.
+const maxControls = 256
+
+type sharedControl struct {
+	once sync.Once
+	arm  *arm
+	err  error
+}
+
+// get returns the control arm of a row, explored and judged, and whether that
+// was done for this row.
+func (c *controls) get(o *Options, ctx context.Context, r *scenarios.Row, control *arm) (a *arm, own bool, err error) {
+	k := fmt.Sprintf("%+v %+v %s", control.cfg, r.Explore, r.Control.Breaks)
+	c.mu.Lock()
+	s, ok := c.at[k]
+	if !ok {
+		s = &sharedControl{arm: control}
+		c.at[k] = s
+		if c.order = append(c.order, k); len(c.order) > maxControls {
+			delete(c.at, c.order[0])
+			c.order = c.order[1:]
+		}
+	}
+	c.mu.Unlock()
+	s.once.Do(func() {
+		own = true
+		s.err = o.explainControl(ctx, r, s.arm)
+	})
+	return s.arm, own, s.err
+}
