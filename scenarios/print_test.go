@@ -48,7 +48,7 @@ workload:
     - {op: truncate, offset: 512}
 `,
 	}
-	for _, name := range List() {
+	for _, name := range all() {
 		data, err := EmbeddedText(name)
 		require.NoError(t, err)
 		out[name] = string(data)
@@ -136,7 +136,7 @@ func TestOverride(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, name := range List() {
+	for _, name := range all() {
 		data, _ := EmbeddedText(name)
 		f.Add(data)
 	}

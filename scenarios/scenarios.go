@@ -12,17 +12,36 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 )
 
-//go:embed *.yaml
+//go:embed *.yaml debate/*.yaml
 var embedded embed.FS
+
+// Suites of embedded scenarios: Main is small and quick and covers every step
+// and fault, Debate is the product of all designs that make sense.
+const (
+	Main   = "main"
+	Debate = "debate"
+)
+
+// Suites lists the suites.
+func Suites() []string { return []string{Main, Debate} }
+
+// folder returns where the scenarios of a suite are.
+func folder(suite string) string {
+	if suite == Main {
+		return "."
+	}
+	return suite
+}
 
 // Limits on a scenario file.
 const (
 	MaxFileBytes = 1 << 20 // of YAML
-	MaxRows      = 4096    // of the product
+	MaxRows      = 65536   // of the product
 	MaxFile      = 32 << 20
 )
 
@@ -32,6 +51,8 @@ type Scenario struct {
 	About string // one sentence
 	File  string // where it was read from, as errors name it
 
+	embedded bool
+	sets     []string // overrides
 	text     string
 	mutant   string // "" for none
 	design   block
@@ -68,17 +89,28 @@ func (e *Error) Error() string {
 	return strings.ReplaceAll(b.String(), "\n", " ")
 }
 
-// List returns the names of the embedded scenarios, sorted.
-func List() []string {
-	entries, err := fs.ReadDir(embedded, ".")
+// List returns the names of the embedded scenarios of a suite, sorted.
+func List(suite string) []string {
+	entries, err := fs.ReadDir(embedded, folder(suite))
 	if err != nil {
-		panic(err) // the embedded directory always exists
+		panic(err) // the folder of a suite always exists
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok {
+			names = append(names, name)
+		}
 	}
 	sort.Strings(names)
+	return names
+}
+
+// all lists the embedded scenarios of every suite.
+func all() []string {
+	var names []string
+	for _, suite := range Suites() {
+		names = append(names, List(suite)...)
+	}
 	return names
 }
 
@@ -89,17 +121,23 @@ func Embedded(name string, sets ...string) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Decode(name+".yaml", data, sets...)
+	s, err := Decode(name+".yaml", data, sets...)
+	if err != nil {
+		return nil, err
+	}
+	s.embedded = true
+	return s, nil
 }
 
 // EmbeddedText returns the text of the embedded scenario of that name. For
 // an unknown name the error is an *Error that lists the names.
 func EmbeddedText(name string) ([]byte, error) {
-	data, err := embedded.ReadFile(path.Clean(name) + ".yaml")
-	if err != nil {
-		return nil, &Error{File: name, What: "no such scenario; allowed: a file, or one of " + strings.Join(List(), ", ")}
+	for _, suite := range Suites() {
+		if slices.Contains(List(suite), name) {
+			return embedded.ReadFile(path.Join(folder(suite), name+".yaml"))
+		}
 	}
-	return data, nil
+	return nil, &Error{File: name, What: "no such scenario; allowed: a file, or one of " + strings.Join(all(), ", ")}
 }
 
 // Load reads and decodes a scenario file. A file that is missing, no regular
@@ -160,8 +198,21 @@ func Decode(file string, data []byte, sets ...string) (*Scenario, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
-	s.text = string(data)
+	s.text, s.sets = string(data), sets
 	return s, nil
+}
+
+// Source returns the arguments of a command that give this scenario again: its
+// name or its file, and --set for each override.
+func (s *Scenario) Source() []string {
+	args := []string{s.File}
+	if s.embedded {
+		args[0] = s.Name
+	}
+	for _, set := range s.sets {
+		args = append(args, "--set", set)
+	}
+	return args
 }
 
 // Text returns the scenario as it was read, overrides left out.

@@ -199,8 +199,8 @@ func TestTooManyRows(t *testing.T) {
 	nawupf := "device: {nawupf: [512, 1024, 1536, 2048, 2560, 3072, 3584, 4096], awun: [512, 1024, 1536, 2048, 2560, 3072, 3584, 4096], dn: [true, false], max_transfer: [4KiB, 8KiB, 16KiB, 32KiB, 64KiB, 128KiB, 256KiB, 512KiB]"
 	_, err := Decode("x.yaml", []byte(minimal+nawupf+", fua: [true, false]}\n"))
 	require.NoError(t, err)
-	_, err = Decode("x.yaml", []byte(minimal+nawupf+", fua: [true, false], cache: [volatile, protected]}\ndesign: {copy: [plain, pin]}\n"))
-	require.ErrorContains(t, err, "more than 4096 rows")
+	_, err = Decode("x.yaml", []byte(minimal+nawupf+", fua: [true, false], cache: [volatile, protected]}\ndesign: {copy: [plain, pin], track: [none, sidecar], stable: [none, wait], writeback: [atomic, cow], submit: [writeback, dontcache]}\n"))
+	require.ErrorContains(t, err, "more than 65536 rows")
 }
 
 func TestLoad(t *testing.T) {
@@ -220,7 +220,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestEmbedded(t *testing.T) {
-	names := List()
+	names := List(Main)
 	for _, want := range []string{"cow-fork", "in-place", "cow-or-atomic", "boundary", "fsync-durable", "rewrite", "two-writers",
 		"append", "no-pin", "plain-writeback", "partial-writeback"} {
 		assert.Contains(t, names, want)

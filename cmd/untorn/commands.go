@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -119,12 +120,17 @@ func fieldsCommand(s *streams) *cobra.Command {
 }
 
 func listCommand(s *streams) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List the embedded scenarios",
-		Args:  cobra.NoArgs,
+	suite := scenarios.Main
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List the embedded scenarios",
+		Example: "  untorn scenario list\n  untorn scenario list --suite debate",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			for _, name := range scenarios.List() {
+			if err := checkSuite(suite); err != nil {
+				return usage(err)
+			}
+			for _, name := range scenarios.List(suite) {
 				sc, err := scenarios.Embedded(name)
 				if err != nil {
 					return usage(err)
@@ -134,6 +140,21 @@ func listCommand(s *streams) *cobra.Command {
 			return nil
 		},
 	}
+	suiteFlag(c, &suite)
+	return c
+}
+
+// suiteFlag adds --suite to a command.
+func suiteFlag(c *cobra.Command, suite *string) {
+	c.Flags().StringVar(suite, "suite", scenarios.Main, "suite of embedded scenarios: "+strings.Join(scenarios.Suites(), " or "))
+	_ = c.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions(scenarios.Suites(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+func checkSuite(suite string) error {
+	if !slices.Contains(scenarios.Suites(), suite) {
+		return fmt.Errorf("--suite %q; allowed: %s", suite, strings.Join(scenarios.Suites(), ", "))
+	}
+	return nil
 }
 
 func showCommand(s *streams) *cobra.Command {

@@ -10,6 +10,7 @@ import (
 
 	"untorn/internal/report"
 	"untorn/internal/run"
+	"untorn/scenarios"
 )
 
 type mutantFlags struct {
@@ -68,6 +69,9 @@ func runMutants(c *cobra.Command, s *streams, f *mutantFlags, names []string) er
 			fmt.Fprintf(s.out, "%-24s%s\n", m.Name, m.Defect)
 		}
 		return nil
+	}
+	if len(f.scenarios) == 0 {
+		f.scenarios = scenarios.List(scenarios.Main)
 	}
 	rows, err := pickRows(f.scenarios, nil, nil)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ import (
 const maxWorkers = 1024
 
 type runFlags struct {
+	suite   string
 	format  string
 	workers int
 	seed    int64
@@ -39,17 +41,19 @@ func runCommand(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run [NAME | FILE.yaml]...",
 		Short: "Run scenarios and print what became of each row",
-		Long: `Run explores every row of the scenarios, all embedded ones when none is named,
+		Long: `Run explores every row of the scenarios, all of a suite when none is named,
 and prints a table. A row that breaks leaves a directory under --out, and the
 table ends with the commands that replay them.`,
 		Example: `  untorn run
   untorn run cow-or-atomic --row nawupf=4KiB
   untorn run cow-fork --set explore.preemptions=1 --set copy=plain --set expect=held
-  untorn run my.yaml --format json > report.json`,
+  untorn run my.yaml --format json > report.json
+  untorn run --suite debate`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return runScenarios(c.Context(), s, f, args, c.Flags().Changed("seed"))
 		},
 	}
+	suiteFlag(c, &f.suite)
 	c.Flags().StringVar(&f.format, "format", "text", "text or json")
 	c.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "workers; the counts do not depend on it")
 	c.Flags().Int64Var(&f.seed, "seed", 1, "seed of random explorations")
@@ -78,6 +82,12 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	sets := f.sets
 	if seeded {
 		sets = append(sets, fmt.Sprintf("explore.seed=%d", f.seed))
+	}
+	if err := checkSuite(f.suite); err != nil {
+		return usage(err)
+	}
+	if len(args) == 0 {
+		args = scenarios.List(f.suite)
 	}
 	rows, err := pickRows(args, sets, f.rows)
 	if err != nil {
@@ -109,12 +119,8 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	return nil
 }
 
-// pickRows loads scenarios, all embedded ones when none is named, and selects
-// rows.
+// pickRows loads scenarios and selects rows.
 func pickRows(names, sets, picks []string) ([]scenarios.Row, error) {
-	if len(names) == 0 {
-		names = scenarios.List()
-	}
 	var rows []scenarios.Row
 	from := make(map[string]string) // the argument that a scenario's name came from
 	for _, name := range names {
@@ -179,6 +185,7 @@ func matches(label, pick string) bool {
 // progress is one line on a terminal that is written over and over. On
 // anything else it stays silent.
 type progress struct {
+	mu    sync.Mutex
 	w     io.Writer
 	width int // of the terminal, 0 for none
 }
@@ -198,6 +205,8 @@ func (p *progress) set(line string) {
 	if p.width == 0 {
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(line) > p.width {
 		line = line[:p.width]
 	}

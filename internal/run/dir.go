@@ -11,7 +11,6 @@ import (
 	"untorn/internal/blk/logwrites"
 	"untorn/internal/report"
 	"untorn/internal/target/model"
-	"untorn/scenarios"
 	"untorn/verifier"
 )
 
@@ -34,9 +33,19 @@ func newOutput(root string) (*output, error) {
 func (o *output) close() { _ = os.Remove(o.root) }
 
 // write leaves a directory for a row whose design broke, and with Keep for
-// every row. It sets the replay commands.
-func (o *Options) write(res *report.Result, r *scenarios.Row, design, control *arm, out *output) error {
+// every row. It sets the replay commands. Of a large product only rows that
+// are not as expected get one, and the others tell how to have theirs.
+func (o *Options) write(res *report.Result, p *planned, design, control *arm, out *output) error {
+	r := p.row
 	if design.example == nil && !o.Keep {
+		return nil
+	}
+	if p.large && res.AsExpected && !o.Keep {
+		res.Counterexample.Replay = "untorn run"
+		for _, arg := range append(r.Scenario.Source(), "--row", r.Label, "--keep") {
+			res.Counterexample.Replay += " " + shellWord(arg)
+		}
+		res.Counterexample.Trace = []string{}
 		return nil
 	}
 	if design.example == nil {

@@ -8,6 +8,7 @@ import (
 
 	"untorn/internal/report"
 	"untorn/scenarios"
+	"untorn/verifier"
 )
 
 // manyRows is how many rows a worker must have to itself for rows to run side
@@ -79,10 +80,22 @@ type sharedControl struct {
 	err  error
 }
 
-// get returns the control arm of a row, explored and judged, and whether that
-// was done for this row.
-func (c *controls) get(o *Options, ctx context.Context, r *scenarios.Row, control *arm) (a *arm, own bool, err error) {
-	k := fmt.Sprintf("%+v %+v %s", control.cfg, r.Explore, r.Control.Breaks)
+// of returns the control arm of a row, explored and judged. Work that was done
+// for it is added to that of the row. A control breaks as soon as it can; where
+// that leaves a fault out that the scenario names, and that cannot strike the
+// design, all of the control is explored.
+func (c *controls) of(o *Options, ctx context.Context, r *scenarios.Row, design *arm, work *report.Work) (*arm, error) {
+	a, err := c.get(o, ctx, r, false, work)
+	if err != nil || a.res == nil || a.res.Partial || a.res.Exhausted || r.Explore.Random ||
+		design.verdict != verifier.Held || len(silentFaults(r, design, a)) == 0 {
+		return a, err
+	}
+	return c.get(o, ctx, r, true, work)
+}
+
+func (c *controls) get(o *Options, ctx context.Context, r *scenarios.Row, whole bool, work *report.Work) (*arm, error) {
+	control := controlArm(r)
+	k := fmt.Sprintf("%+v %+v %s %v", control.cfg, r.Explore, r.Control.Breaks, whole)
 	c.mu.Lock()
 	s, ok := c.at[k]
 	if !ok {
@@ -95,8 +108,9 @@ func (c *controls) get(o *Options, ctx context.Context, r *scenarios.Row, contro
 	}
 	c.mu.Unlock()
 	s.once.Do(func() {
-		own = true
-		s.err = o.explainControl(ctx, r, s.arm)
+		if s.err = o.explainControl(ctx, r, s.arm, whole); s.err == nil && s.arm.res != nil {
+			addWork(work, s.arm.res)
+		}
 	})
-	return s.arm, own, s.err
+	return s.arm, s.err
 }

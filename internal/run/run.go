@@ -84,13 +84,22 @@ type planned struct {
 	row      *scenarios.Row
 	skip     string
 	notBuilt string
+	large    bool // the row is one of a large product
 }
+
+// largeProduct is the number of rows of one scenario from which on those that
+// broke as expected leave no directory.
+const largeProduct = 256
 
 // plan checks all rows before the first one runs.
 func plan(rows []scenarios.Row, t Target) ([]planned, error) {
 	var out []planned
+	size := make(map[*scenarios.Scenario]int)
 	for i := range rows {
-		p := planned{row: &rows[i], skip: rows[i].Skip}
+		size[rows[i].Scenario]++
+	}
+	for i := range rows {
+		p := planned{row: &rows[i], skip: rows[i].Skip, large: size[rows[i].Scenario] >= largeProduct}
 		if rows[i].NotBuilt != nil {
 			p.notBuilt = rows[i].NotBuilt.Error()
 		}
@@ -165,19 +174,16 @@ func (o *Options) row(ctx context.Context, p *planned, shared *controls, out *ou
 		return res, ExitNotBuilt, nil
 	}
 	start := o.Now()
-	design, control := designArm(r), controlArm(r)
+	design := designArm(r)
 	if err := o.explainDesign(ctx, r, design); err != nil {
 		return nil, 0, err
 	}
-	control, own, err := shared.get(o, ctx, r, control)
+	control, err := shared.of(o, ctx, r, design, &res.Work)
 	if err != nil {
 		return nil, 0, err
 	}
 	o.fill(res, r, design, control)
-	if own && control.res != nil {
-		addWork(&res.Work, control.res)
-	}
-	if err := o.write(res, r, design, control, out); err != nil {
+	if err := o.write(res, p, design, control, out); err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", out.root, err)
 	}
 	res.Work.Workers, res.Work.Seconds = o.Workers, o.Now().Sub(start).Seconds()

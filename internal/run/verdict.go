@@ -26,11 +26,11 @@ func (o *Options) explainDesign(ctx context.Context, r *scenarios.Row, design *a
 
 // explainControl does the same for the control. One that was never reached
 // because of a timeout stays without a result.
-func (o *Options) explainControl(ctx context.Context, r *scenarios.Row, control *arm) error {
+func (o *Options) explainControl(ctx context.Context, r *scenarios.Row, control *arm, whole bool) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err := o.exploreControl(ctx, control, r); err != nil {
+	if err := o.exploreControl(ctx, control, r, whole); err != nil {
 		return err
 	}
 	control.judge()
