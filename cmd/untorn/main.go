@@ -98,6 +98,7 @@ partial; 2 usage or a bad scenario; 3 the environment failed; 4 not built yet.`,
 		Example: `  untorn run                      # every embedded scenario
   untorn run cow-fork my.yaml     # one of them, and a file
   untorn replay runs/no-pin/single
+  untorn report runs --format markdown
   untorn scenario show --full cow-fork`,
 		Version:       run.Version,
 		SilenceUsage:  true,
@@ -106,7 +107,7 @@ partial; 2 usage or a bad scenario; 3 the environment failed; 4 not built yet.`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(runCommand(s), replayCommand(s), verifyCommand(s), mutantsCommand(s), scenarioCommand(s), versionCommand(s))
+	root.AddCommand(runCommand(s), replayCommand(s), reportCommand(s), verifyCommand(s), mutantsCommand(s), scenarioCommand(s), versionCommand(s))
 	return root
 }
 

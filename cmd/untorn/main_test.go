@@ -29,6 +29,13 @@ func write(t *testing.T, name, text string) string {
 	return name
 }
 
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	return files
+}
+
 const small = `name: small
 design: {folio: {min: 4KiB, max: 4KiB}}
 workload: {file: 8KiB, ops: [{op: pwrite, offset: 0, length: 8KiB, atomic: true}, {op: fsync}]}
@@ -43,6 +50,8 @@ func TestUsageErrors(t *testing.T) {
 	write(t, "small.yaml", small)
 	write(t, "nonsense.yaml", small+"design2: {}\n")
 	write(t, "image.raw", "short")
+	write(t, "half.json", "{\"schema\": 1,\n")
+	write(t, "other.json", "{\"schema\": 7}")
 	write(t, "history.txt", "what\n")
 	require.NoError(t, os.Mkdir("dir.yaml", 0o755))
 	for _, tc := range []struct {
@@ -50,7 +59,7 @@ func TestUsageErrors(t *testing.T) {
 		want string
 	}{
 		{"nothing", "unknown command"},
-		{"run --format xml", "--format \"xml\"; allowed: text, json"},
+		{"run --format xml", "--format \"xml\"; allowed: text, json, markdown, csv, junit, ktap"},
 		{"run --workers 0", "--workers 0; allowed: 1 to 1024"},
 		{"run --seed -1", "--seed -1"},
 		{"run --timeout -1s", "--timeout -1s"},
@@ -67,6 +76,20 @@ func TestUsageErrors(t *testing.T) {
 		{"run small.yaml --set block=3", "--set: design.block"},
 		{"replay", "accepts 1 arg"},
 		{"replay nowhere", "no such file"},
+		{"report", "accepts 1 arg"},
+		{"report nowhere", "nowhere: no such file"},
+		{"report .", "report.json: no such file"},
+		{"report nowhere --format xml", "--format \"xml\"; allowed: text, json, markdown, csv, junit, ktap"},
+		{"report small.yaml", "small.yaml: line 1: invalid character"},
+		{"report half.json", "half.json: line 2: unexpected end of JSON input"},
+		{"report other.json", "other.json: schema 7; allowed: 1"},
+		{"mutants --format csv", "--format \"csv\"; allowed: text, json"},
+		{"mutants --workers 0", "--workers 0; allowed: 1 to 1024"},
+		{"mutants split-atom", "\"split-atom\" is no planted defect; allowed: "},
+		{"mutants --list split-atom", "\"split-atom\" is no planted defect; allowed: "},
+		{"mutants split-atomic --scenario nobody", "nobody: no such scenario"},
+		{"mutants split-atomic --scenario none.yaml", "none.yaml: no such file"},
+		{"mutants split-atomic --scenario split --scenario split", "both named split"},
 		{"verify", "verify needs --image FILE and --history FILE"},
 		{"verify --image image.raw --history history.txt", "history.txt: history: line 1"},
 		{"scenario", "allowed: list, show, check, help"},
@@ -79,7 +102,7 @@ func TestUsageErrors(t *testing.T) {
 		assert.Empty(t, out, tc.args)
 		assert.Contains(t, errs, tc.want, tc.args)
 		assert.Equal(t, 1, strings.Count(errs, "\n"), "one line: %q", errs)
-		assert.NoDirExists(t, "runs", tc.args)
+		assert.Empty(t, glob(t, "runs*"), tc.args)
 	}
 }
 
@@ -90,7 +113,7 @@ func TestRunFile(t *testing.T) {
 	assert.Equal(t, run.ExitOK, code, out)
 	assert.Empty(t, errs, "quiet when it is no terminal")
 	assert.Contains(t, out, "nawupf=4KiB")
-	assert.NoDirExists(t, "runs", "nothing broke")
+	assert.Equal(t, []string{filepath.Join("runs", "report.json")}, glob(t, "runs/*"), "nothing broke")
 
 	code, out, _ = call(t, "run", "small.yaml", "--format", "json", "--row", "nawupf=4KiB", "--seed", "7", "--keep", "--no-cache")
 	assert.Equal(t, run.ExitOK, code)
@@ -169,7 +192,8 @@ func TestScenarioCommands(t *testing.T) {
 	code, out, _ = call(t, "completion", "bash")
 	assert.Equal(t, run.ExitOK, code)
 	assert.NotEmpty(t, out)
-	for _, args := range []string{"--help", "run --help", "replay --help", "verify --help", "scenario --help", "scenario show --help", "scenario check --help"} {
+	for _, args := range []string{"--help", "run --help", "replay --help", "verify --help", "report --help", "mutants --help", "scenario --help",
+		"scenario show --help", "scenario check --help"} {
 		code, out, _ = call(t, strings.Fields(args)...)
 		assert.Equal(t, run.ExitOK, code)
 		assert.Contains(t, out, "untorn", args)

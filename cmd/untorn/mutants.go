@@ -44,6 +44,7 @@ The exit code is 0 when every defect was killed and there was no false alarm.`,
 		RunE: func(c *cobra.Command, args []string) error { return runMutants(c, s, f, args) },
 	}
 	c.Flags().StringVar(&f.format, "format", "text", "text or json")
+	completeWords(c, "format", []cobra.Completion{"text", "json"})
 	c.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "workers; the score does not depend on it")
 	c.Flags().StringVar(&f.out, "out", "runs-mutants", "where the directories of kills go")
 	c.Flags().StringArrayVar(&f.scenarios, "scenario", nil, "scenario or file to run instead of all embedded ones; may be repeated")

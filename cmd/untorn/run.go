@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"untorn/internal/report"
 	"untorn/internal/run"
 	"untorn/scenarios"
 )
@@ -43,21 +42,24 @@ func runCommand(s *streams) *cobra.Command {
 		Short: "Run scenarios and print what became of each row",
 		Long: `Run explores every row of the scenarios, all of a suite when none is named,
 and prints a table. A row that breaks leaves a directory under --out, and the
-table ends with the commands that replay them.`,
+table ends with the commands that replay them. --out also keeps report.json,
+from which "untorn report" makes the other formats later.`,
 		Example: `  untorn run
   untorn run cow-or-atomic --row nawupf=4KiB
   untorn run cow-fork --set explore.preemptions=1 --set copy=plain --set expect=held
   untorn run my.yaml --format json > report.json
+  untorn run no-pin boundary --format junit > junit.xml
+  untorn run --format ktap --timeout 10m
   untorn run --suite debate`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return runScenarios(c.Context(), s, f, args, c.Flags().Changed("seed"))
 		},
 	}
 	suiteFlag(c, &f.suite)
-	c.Flags().StringVar(&f.format, "format", "text", "text or json")
+	formatFlag(c, &f.format)
 	c.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "workers; the counts do not depend on it")
 	c.Flags().Int64Var(&f.seed, "seed", 1, "seed of random explorations")
-	c.Flags().StringVar(&f.out, "out", "runs", "where directories of rows that broke go")
+	c.Flags().StringVar(&f.out, "out", "runs", "where report.json and the directories of rows that broke go")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave a directory for every row")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end after this time with what is done so far, 0 for never")
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
@@ -67,9 +69,10 @@ table ends with the commands that replay them.`,
 }
 
 func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, seeded bool) error {
+	format, err := formatOf(f.format)
 	switch {
-	case f.format != "text" && f.format != "json":
-		return usage(fmt.Errorf("--format %q; allowed: text, json", f.format))
+	case err != nil:
+		return usage(err)
 	case f.workers < 1 || f.workers > maxWorkers:
 		return usage(fmt.Errorf("--workers %d; allowed: 1 to %d", f.workers, maxWorkers))
 	case f.seed < 0:
@@ -106,11 +109,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if err != nil {
 		return &exitError{code, err}
 	}
-	write := report.WriteText
-	if f.format == "json" {
-		write = report.WriteJSON
-	}
-	if err := write(s.out, rep); err != nil {
+	if err := format.Write(s.out, rep); err != nil {
 		return &exitError{run.ExitEnvironment, err}
 	}
 	if code != run.ExitOK {

@@ -1,13 +1,13 @@
-// Package report turns results into what people and machines read: text
-// tables for a mail and report.json. The JSON form is the source; every other
-// form is made from it.
+// Package report turns results into what people and machines read: tables as
+// text, Markdown and CSV, verdicts as JUnit XML and KTAP, and report.json. The
+// JSON form is the source; every other form is made from it.
 package report
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
+	"reflect"
 )
 
 // Schema is the version of the JSON form. Field names are a promise within it.
@@ -61,7 +61,7 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 func (f *Fields) UnmarshalJSON(p []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(p))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return fmt.Errorf("report: no object: %.20q", p)
+		return &json.UnmarshalTypeError{Value: fmt.Sprintf("%.20s", p), Type: reflect.TypeFor[Fields]()}
 	}
 	*f = nil
 	for dec.More() {
@@ -115,6 +115,7 @@ type Result struct {
 	Expect     string `json:"expect"`
 	AsExpected bool   `json:"as_expected"`
 	Reason     string `json:"reason"`
+	NotBuilt   bool   `json:"not_built,omitempty"` // names something that untorn cannot run yet
 
 	Exhaustive  bool     `json:"exhaustive"`
 	Bounds      Bounds   `json:"bounds"`
@@ -170,24 +171,4 @@ type Counterexample struct {
 	Steps       int      `json:"steps"`
 	Trace       []string `json:"trace"`
 	Replay      string   `json:"replay"` // the command, empty when nothing was written
-}
-
-// WriteJSON writes the JSON form, indented, with a newline at the end.
-func WriteJSON(w io.Writer, r *Report) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(r)
-}
-
-// ReadJSON reads what WriteJSON wrote. A report of another schema is an error.
-func ReadJSON(p []byte) (*Report, error) {
-	var r Report
-	if err := json.Unmarshal(p, &r); err != nil {
-		return nil, fmt.Errorf("report.json: %w", err)
-	}
-	if r.Schema != Schema {
-		return nil, fmt.Errorf("report.json: schema %d; this untorn reads %d", r.Schema, Schema)
-	}
-	return &r, nil
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +14,7 @@ import (
 )
 
 // sample has every kind of row: held, broken as expected, inconclusive,
-// skipped, and a product with a long label.
+// skipped, not built, and a product with a long label.
 func sample() *Report {
 	fired := func(loss, reclaim, short string) Fields {
 		return Fields{}.Text("power_loss", loss).Text("reclaim", reclaim).Text("short_copy", short)
@@ -56,8 +57,12 @@ func sample() *Report {
 	skip.Reason = "writeback: cow needs data CoW, which ext4 does not have"
 	skip.Exhaustive = false
 
+	later := base
+	later.Scenario, later.Verdict, later.NotBuilt, later.Exhaustive = "later", "not-checked", true, false
+	later.Reason = "recovery_power_loss: 1 is not built yet"
+
 	return &Report{Schema: Schema, Tool: "untorn", Version: "0.1.0", Engine: "xfs-1", Started: "2026-01-02T03:04:05Z",
-		Host: Host{"linux", "amd64", 2, "go1.26"}, Results: []Result{held, torn, odd, bad, skip}}
+		Host: Host{"linux", "amd64", 2, "go1.26"}, Results: []Result{held, torn, odd, bad, skip, later}}
 }
 
 func TestTextGolden(t *testing.T) {
@@ -72,8 +77,15 @@ func TestTextGolden(t *testing.T) {
 }
 
 func TestTextFitsAMail(t *testing.T) {
+	for _, r := range []*Report{sample(), nasty(), debate()} {
+		fitsAMail(t, r)
+	}
+}
+
+func fitsAMail(t *testing.T, r *Report) {
+	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, WriteText(&b, sample()))
+	require.NoError(t, WriteText(&b, r))
 	for line := range strings.Lines(b.String()) {
 		line = strings.TrimRight(line, "\n")
 		assert.Equal(t, strings.TrimRight(line, " "), line, "no spaces at the end")
@@ -84,22 +96,6 @@ func TestTextFitsAMail(t *testing.T) {
 			assert.LessOrEqual(t, len(line), Width, line)
 		}
 	}
-}
-
-func TestJSONGolden(t *testing.T) {
-	var b bytes.Buffer
-	require.NoError(t, WriteJSON(&b, sample()))
-	golden(t, "report.json", b.String())
-	back, err := ReadJSON(b.Bytes())
-	require.NoError(t, err)
-	var again bytes.Buffer
-	require.NoError(t, WriteJSON(&again, back))
-	assert.Equal(t, b.String(), again.String())
-
-	_, err = ReadJSON([]byte(`{"schema": 2}`))
-	assert.ErrorContains(t, err, "schema 2")
-	_, err = ReadJSON([]byte(`{`))
-	assert.ErrorContains(t, err, "report.json")
 }
 
 func TestShort(t *testing.T) {
@@ -120,4 +116,48 @@ func golden(t *testing.T, name, got string) {
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, string(want), got)
+}
+
+// TestFormats: each form of the sample is as it was, and a writer that fails
+// is an error.
+func TestFormats(t *testing.T) {
+	files := map[string]string{"text": "report.txt", "json": "report.json", "markdown": "report.md", "csv": "report.csv",
+		"junit": "report.xml", "ktap": "report.ktap"}
+	for _, f := range Formats() {
+		var b bytes.Buffer
+		require.NoError(t, f.Write(&b, sample()))
+		golden(t, files[f.Name], b.String())
+		assert.True(t, strings.HasSuffix(b.String(), "\n"), f.Name)
+		assert.ErrorIs(t, f.Write(full{}, sample()), errFull, f.Name)
+		same, ok := FormatOf(f.Name)
+		assert.True(t, ok)
+		assert.Equal(t, f.Name, same.Name)
+		assert.Contains(t, FormatNames(), f.Name)
+		assert.NotEmpty(t, f.About)
+	}
+	assert.Len(t, Formats(), len(files))
+	_, ok := FormatOf("pdf")
+	assert.False(t, ok)
+}
+
+var errFull = errors.New("no space")
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// nasty has in every text what means something to some format.
+func nasty() *Report {
+	r := sample()
+	const odd = "a|b # SKIP <x> &amp; \"q\" 'r' ]]> `c` *d* \\_e_ , ~~f~~ [g](h) $i$ ok 7"
+	for i := range r.Results {
+		res := &r.Results[i]
+		res.Reason = odd
+		if res.Counterexample != nil {
+			res.Counterexample.Replay = "untorn replay 'a ``` b'"
+		}
+	}
+	r.Results[0].Scenario, r.Results[1].Row = "a#b|<c>", "x=|# y=<&>"
+	r.Version = "0 # <|>"
+	return r
 }

@@ -32,6 +32,28 @@ func newOutput(root string) (*output, error) {
 // close removes the root again when nothing was written.
 func (o *output) close() { _ = os.Remove(o.root) }
 
+// reportFile is the name of the JSON form of a report, of one row in its run
+// directory and of a whole run beside these.
+const reportFile = "report.json"
+
+// writeReport leaves the report of a whole run, whole or not at all.
+func (o *output) writeReport(rep *report.Report) error {
+	var b bytes.Buffer
+	if err := report.WriteJSON(&b, rep); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(o.root, ".untorn-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	file := filepath.Join(tmp, reportFile)
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file, filepath.Join(o.root, reportFile))
+}
+
 // write leaves a directory for a row whose design broke, and with Keep for
 // every row. It sets the replay commands. Of a large product only rows that
 // are not as expected get one, and the others tell how to have theirs.
@@ -132,7 +154,7 @@ func (o *Options) writeArm(dir string, res *report.Result, scenario string, a *a
 		{"trace.txt", []byte(traceText(p))},
 		{"log.bin", log.Bytes()},
 		{"image.raw", p.Image},
-		{"report.json", js.Bytes()},
+		{reportFile, js.Bytes()},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644); err != nil {
 			return err

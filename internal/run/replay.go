@@ -70,14 +70,10 @@ func checkRow(r *scenarios.Row, t Target, c *model.Config) error {
 
 // recordedVerdict reads the verdict that a run directory was written for.
 func recordedVerdict(dir string) (string, error) {
-	file := filepath.Join(dir, "report.json")
-	data, err := readSmall(file)
+	file := filepath.Join(dir, reportFile)
+	rep, err := ReadReport(file)
 	if err != nil {
 		return "", err
-	}
-	rep, err := report.ReadJSON(data)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", file, err)
 	}
 	if len(rep.Results) != 1 || rep.Results[0].Counterexample == nil {
 		return "", fmt.Errorf("%s: no schedule on record; allowed: the report of one row", file)
@@ -85,7 +81,24 @@ func recordedVerdict(dir string) (string, error) {
 	return rep.Results[0].Counterexample.Verdict, nil
 }
 
-// MaxFileBytes bounds the files that Replay and Verify read.
+// ReadReport reads a report, or the report.json of a directory. The error
+// names the file and the place in it.
+func ReadReport(path string) (*report.Report, error) {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		path = filepath.Join(path, reportFile)
+	}
+	data, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := report.ReadJSON(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rep, nil
+}
+
+// MaxFileBytes bounds the files that Replay, Verify and ReadReport read.
 const MaxFileBytes = 1 << 30
 
 // readSmall reads a regular file of at most MaxFileBytes.

@@ -30,7 +30,7 @@ const (
 // Options say how to run rows.
 type Options struct {
 	Target   Target
-	Out      string // where run directories go
+	Out      string // where run directories and the report go
 	Keep     bool   // write one for rows that held, too
 	Workers  int    // at least 1
 	NoCache  bool   // check that skipping known states changes nothing
@@ -48,8 +48,8 @@ func (e *EnvironmentError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *EnvironmentError) Unwrap() error { return e.Err }
 
-// Rows explores rows. When ctx ends, the report holds what
-// was done until then and is marked partial. The error is an
+// Rows explores rows, and leaves the report in o.Out. When ctx ends, the
+// report holds what was done until then and is marked partial. The error is an
 // *EnvironmentError, or a *scenarios.Error for a row that stands alone and
 // makes no sense; both come before any work where that is possible.
 func Rows(ctx context.Context, rows []scenarios.Row, o Options) (*report.Report, int, error) {
@@ -75,6 +75,9 @@ func Rows(ctx context.Context, rows []scenarios.Row, o Options) (*report.Report,
 	rep.Partial = ctx.Err() != nil
 	if rep.Partial {
 		code.add(ExitUnexpected)
+	}
+	if err := out.writeReport(rep); err != nil {
+		return nil, ExitEnvironment, &EnvironmentError{err}
 	}
 	return rep, code.worst(), nil
 }
@@ -170,7 +173,7 @@ func (o *Options) row(ctx context.Context, p *planned, shared *controls, out *ou
 		res.Verdict, res.Reason, res.AsExpected = "skipped", p.skip, true
 		return res, ExitOK, nil
 	case p.notBuilt != "":
-		res.Verdict, res.Reason = "not-checked", p.notBuilt
+		res.Verdict, res.Reason, res.NotBuilt = "not-checked", p.notBuilt, true
 		return res, ExitNotBuilt, nil
 	}
 	start := o.Now()

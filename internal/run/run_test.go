@@ -160,6 +160,9 @@ func TestExitCodes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, ExitUnexpected, code, "1 comes before 4")
 	assert.Equal(t, []string{"held", "not-checked", "skipped", "skipped"}, verdicts(rep))
+	for i := range rep.Results {
+		assert.Equal(t, i == 1, rep.Results[i].NotBuilt, "row %d", i)
+	}
 
 	target.check = &engine.NonsenseError{Reason: "makes no sense"}
 	_, code, err = Rows(context.Background(), rows(t, ""), options(t, target))
