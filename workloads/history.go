@@ -24,7 +24,7 @@ type History struct {
 	Cut      int
 
 	w      *Workload
-	writes uint64 // operations that give sectors a version
+	writes uint64 // operations that give sectors a version, or move the end of file
 	ranges uint64 // operations that make a range durable
 	syncs  uint64 // operations that make the whole file durable
 
@@ -48,7 +48,7 @@ func NewHistory(w *Workload) *History {
 	h := &History{w: w, marks: make([]Mark, 0, 2*len(w.Ops))}
 	for i := range w.Ops {
 		switch op := &w.Ops[i]; {
-		case op.Changes():
+		case op.Changes() || op.Extends() > 0:
 			h.writes |= 1 << (i + 1)
 		case op.Syncs():
 			h.syncs |= 1 << (i + 1)
