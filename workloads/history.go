@@ -25,7 +25,6 @@ type History struct {
 
 	w      *Workload
 	writes uint64 // operations that give sectors a version, or move the end of file
-	ranges uint64 // operations that make a range durable
 	syncs  uint64 // operations that make the whole file durable
 
 	marks     []Mark
@@ -54,7 +53,6 @@ func NewHistory(w *Workload) *History {
 			h.syncs |= 1 << (i + 1)
 		case op.Kind == Msync:
 			h.syncs |= 1 << (i + 1)
-			h.ranges |= 1 << (i + 1)
 		}
 	}
 	return h
