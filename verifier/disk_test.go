@@ -89,8 +89,25 @@ func (d *disk) put(op int, from, to int64, block int32) {
 	}
 }
 
-// see plays marks: "c1 r1 c2 e2": call, return of the full length, EIO; x is
-// EINVAL, s a return of 512 bytes and h one of half the length.
+// zero places zeros at the sectors [from, to), in bytes of the file, of a file
+// that starts at data block 0.
+func (d *disk) zero(from, to int64) {
+	for b := from; b < to; b += 512 {
+		d.image[d.super.Sector(0)+int32(b/512)] = blk.Zero
+	}
+}
+
+// success returns what an operation returns that did all it was asked for.
+func success(op *workloads.Op) workloads.Result {
+	if op.Writes() || op.Kind == workloads.Pread {
+		return workloads.Result(op.Length)
+	}
+	return 0
+}
+
+// see plays marks: "c1 r1 c2 e2": call, return in full, EIO; x is EINVAL, f
+// EFAULT, z a return of no bytes, s one of 512 bytes and h one of half the
+// length.
 func (d *disk) see(marks string) *disk {
 	for _, m := range strings.Fields(marks) {
 		n := int(m[1] - '0')
@@ -98,11 +115,15 @@ func (d *disk) see(marks string) *disk {
 		case 'c':
 			d.h.Call(n)
 		case 'r':
-			d.h.Return(n, workloads.Result(d.h.Op(n).Length))
+			d.h.Return(n, success(d.h.Op(n)))
 		case 'e':
 			d.h.Return(n, workloads.Fail(workloads.EIO))
 		case 'x':
 			d.h.Return(n, workloads.Fail(workloads.EINVAL))
+		case 'f':
+			d.h.Return(n, workloads.Fail(workloads.EFAULT))
+		case 'z':
+			d.h.Return(n, 0)
 		case 's':
 			d.h.Return(n, 512)
 		case 'h':

@@ -2,162 +2,12 @@ package verifier
 
 import (
 	"math/bits"
-	"slices"
 
 	"untorn/internal/blk"
 	"untorn/internal/count"
 	"untorn/internal/key"
 	"untorn/workloads"
 )
-
-// shape is what the sectors of a stretch may hold at a cut.
-type shape struct {
-	may     uint64 // versions that some sector may hold: not replaced by a durable one
-	writes  uint64 // operations that were called and cover the stretch
-	partial uint64 // durable operations that wrote a first part of it only
-}
-
-// watch is what a unit is judged by at a cut.
-type watch struct {
-	live     bool   // the write was called and not refused
-	first    bool   // of the live units of this range
-	precede  uint64 // versions that precede it
-	excuse   uint64 // operations that make a mixture the application's
-	newer    int    // writes of the same range that it precedes
-	versions int    // writes of the same range
-
-	// A write of the same range came after the write, or after version 0,
-	// and another one after that.
-	stale, staleInitial bool
-}
-
-// prepare works out what the history says about each stretch and unit.
-func (v *Verifier) prepare() {
-	h, l := v.h, v.layout
-	called := h.Called() & l.writes &^ h.RefusedMask()
-	clear(v.after)
-	for m := called; m != 0; m &= m - 1 {
-		y := bits.TrailingZeros64(m)
-		for p := h.Preceding(y); p != 0; p &= p - 1 {
-			if x := bits.TrailingZeros64(p); x < len(v.after) {
-				v.after[x] |= 1 << y
-			}
-		}
-	}
-	for i := range l.stretches {
-		st, sh := &l.stretches[i], &v.shape[i]
-		sh.writes = st.writes & h.Called()
-		sh.may = st.writes&called | 1
-		for m := st.writes & h.Durable(); m != 0; m &= m - 1 {
-			y := bits.TrailingZeros64(m)
-			// Of a short write only what it wrote replaced anything.
-			switch end := v.wrote(y); {
-			case st.to <= end:
-				sh.may &^= h.Preceding(y)
-			case st.from < end:
-				sh.partial |= 1 << y
-			}
-		}
-	}
-	v.splitAtEnds()
-	clear(v.shorts)
-	for i := range l.units {
-		v.watchUnit(&l.units[i], &v.watched[i], called)
-		w := &v.watched[i]
-		w.first = w.live
-		for k := range l.units[:i] {
-			if w.live && v.watched[k].live && v.sameRange(l.units[k].op, l.units[i].op) {
-				w.first = false
-			}
-		}
-	}
-}
-
-// wrote returns the first file sector after those that a write that returned
-// filled.
-func (v *Verifier) wrote(op int) int32 {
-	if v.h.Op(op).Zeroes() {
-		return v.layout.sectors
-	}
-	r, _ := v.h.Result(op)
-	return int32((v.h.Op(op).Offset + int64(r)) / blk.SectorSize)
-}
-
-// splitAtEnds notes where durable writes that were short ended inside a
-// stretch: the sectors before and after that are judged differently.
-func (v *Verifier) splitAtEnds() {
-	v.ends, v.endsBefore = v.endsBefore[:0], v.ends
-	for i := range v.shape {
-		for m := v.shape[i].partial; m != 0; m &= m - 1 {
-			v.ends = append(v.ends, v.wrote(bits.TrailingZeros64(m)))
-		}
-	}
-	if len(v.ends) > 0 {
-		slices.Sort(v.ends)
-		v.ends = slices.Compact(v.ends)
-	}
-	if !slices.Equal(v.ends, v.endsBefore) {
-		v.meta = v.meta[:0] // what is mounted was split elsewhere
-	}
-}
-
-// may returns the versions that a file sector of a stretch may hold.
-func (v *Verifier) may(st, at int32) uint64 {
-	sh := &v.shape[st]
-	may := sh.may
-	for m := sh.partial; m != 0; m &= m - 1 {
-		if y := bits.TrailingZeros64(m); at < v.wrote(y) {
-			may &^= v.h.Preceding(y)
-		}
-	}
-	return may
-}
-
-func (v *Verifier) sameRange(x, y int) bool {
-	a, b := v.h.Op(x), v.h.Op(y)
-	return a.Writes() && b.Writes() && a.Offset == b.Offset && a.Length == b.Length
-}
-
-func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
-	h := v.h
-	*w = watch{}
-	if called>>u.op&1 == 0 {
-		return
-	}
-	op := h.Op(u.op)
-	w.live, w.precede = true, h.Preceding(u.op)
-	var same uint64
-	for m := called; m != 0; m &= m - 1 {
-		x := bits.TrailingZeros64(m)
-		o := h.Op(x)
-		if from, to := o.Span(); from >= op.End() || op.Offset >= to {
-			continue
-		}
-		before := w.precede>>x&1 != 0
-		apart := before || v.after[u.op]>>x&1 != 0
-		// A direct write takes no exclusive lock: it may mix with what overlaps
-		// it in time.
-		if x != u.op && (!o.Atomic && !before || o.Direct && !apart) {
-			w.excuse |= 1 << x
-		}
-		if v.sameRange(x, u.op) && h.Failed()>>x&1 == 0 {
-			same |= 1 << x
-			w.versions++
-			if v.after[u.op]>>x&1 != 0 {
-				w.newer++
-			}
-		}
-	}
-	for m := same; m != 0; m &= m - 1 {
-		if x := bits.TrailingZeros64(m); v.after[x]&same != 0 {
-			w.staleInitial = true
-			w.stale = w.stale || v.after[u.op]>>x&1 != 0
-		}
-	}
-	if r, ok := h.Result(u.op); ok && r >= 0 && int64(r) < op.Length {
-		v.shorts[v.layout.stretches[u.first].group] = true
-	}
-}
 
 // judge looks at the present content of one group.
 func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
@@ -174,7 +24,7 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 		p := &pieces[i]
 		st := p.stretch
 		if i == 0 || pieces[i-1].stretch != st {
-			v.held[st], v.gone[st] = 0, false
+			v.held[st], v.gone[st] = 0, 0
 		}
 		if p.disk < 0 {
 			worst = min(worst, v.nothing(p))
@@ -194,7 +44,7 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 		}
 		held, gone := v.content(u)
 		if held>>u.op&1 == 0 {
-			if held&^1 == 0 {
+			if (held|gone)&^1 == 0 {
 				if v.cfg.Contract == OldOrNew && w.staleInitial {
 					worst = min(worst, Stale)
 				}
@@ -210,14 +60,9 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 		if others&w.precede != 0 {
 			worst = min(worst, w.torn())
 		}
-		if gone {
+		if gone != 0 {
 			cut = true
-			if v.h.Called()&v.layout.shorten&^v.h.RefusedMask()&^w.precede == 0 {
-				worst = min(worst, Cut)
-			} else {
-				// It may be the truncation that the absent sectors hold.
-				worst = min(worst, AppTorn)
-			}
+			worst = min(worst, w.cut(v.layout.shorten))
 		}
 		t.addBehind(min(w.newer, BehindMax), weight)
 		if v.cfg.Contract == OldOrNew && w.stale {
@@ -240,36 +85,42 @@ func (w *watch) torn() Verdict {
 	return Torn
 }
 
-// content returns the versions that the range of a unit holds, and whether
-// sectors of it are absent.
-func (v *Verifier) content(u *unit) (held uint64, gone bool) {
+// cut is the verdict on a visible unit that the end of file cuts: that is the
+// application's work when a truncation of its range does not precede it.
+func (w *watch) cut(truncations uint64) Verdict {
+	if w.excuse&truncations != 0 {
+		return AppTorn
+	}
+	return Cut
+}
+
+// content returns the versions that the range of a unit holds, and those that
+// the sectors of it that are absent may be, 0 if none is.
+func (v *Verifier) content(u *unit) (held, gone uint64) {
 	for st := u.first; st <= u.last; st++ {
 		held |= v.held[st]
-		gone = gone || v.gone[st]
+		gone |= v.gone[st]
 	}
 	return held, gone
 }
 
 // nothing judges a piece that is a hole, unwritten or absent.
 func (v *Verifier) nothing(p *piece) Verdict {
-	may := v.may(p.stretch, p.file)
 	if p.disk == absent {
-		v.gone[p.stretch] = true
-		if v.versionsOfNothing(p.stretch)&may == 0 {
+		may := v.mayBeGone(p.stretch, p.file)
+		if may == 0 {
+			v.gone[p.stretch] |= 1
 			return Lost
 		}
+		v.gone[p.stretch] |= may
 		return Held
 	}
-	set := v.versionsOfZero(p.stretch)
-	switch {
-	case set == 0:
-		return Corrupt
-	case set&may == 0:
-		v.held[p.stretch] |= set
-		return Lost
+	set, verdict := v.sector(blk.Zero, p.file, p.stretch)
+	if verdict == Held && set&v.may(p.stretch, p.file) == 0 {
+		verdict = Lost
 	}
-	v.held[p.stretch] |= set & may
-	return Held
+	v.held[p.stretch] |= set
+	return verdict
 }
 
 // versionsOfZero returns the versions that zeros in a stretch may be: version 0
@@ -278,17 +129,6 @@ func (v *Verifier) versionsOfZero(st int32) uint64 {
 	l := &v.layout.stretches[st]
 	set := l.zeroing & v.shape[st].writes &^ v.h.RefusedMask()
 	if l.zero {
-		set |= 1
-	}
-	return set
-}
-
-// versionsOfNothing returns the versions that an absent sector may be: version
-// 0 where the file did not reach, and what truncated it.
-func (v *Verifier) versionsOfNothing(st int32) uint64 {
-	l := &v.layout.stretches[st]
-	set := v.layout.shorten & v.shape[st].writes &^ v.h.RefusedMask()
-	if l.to > v.layout.initial {
 		set |= 1
 	}
 	return set
@@ -334,6 +174,8 @@ func (v *Verifier) sector(h blk.Handle, at, st int32) (version uint64, verdict V
 			return 0, Corrupt
 		}
 		return set, Held
+	case !h.IsData() && v.racing(st, at) != 0:
+		return 0, AppTorn
 	case !h.IsData():
 		return 0, Corrupt
 	}
@@ -350,6 +192,22 @@ func (v *Verifier) sector(h blk.Handle, at, st int32) (version uint64, verdict V
 		}
 	}
 	return 0, Corrupt
+}
+
+// racing returns the stores that may have changed a sector while it was copied
+// or on its way to the disk: those that nothing made durable yet, and those
+// that overlap another operation on the sector in time.
+func (v *Verifier) racing(st, at int32) (set uint64) {
+	may := v.may(st, at) &^ 1
+	for m := may; m != 0; m &= m - 1 {
+		x := bits.TrailingZeros64(m)
+		// What precedes a durable store is in no sector of it any more.
+		together := may &^ (v.after[x] | 1<<x)
+		if v.h.Op(x).Kind == workloads.Store && (v.h.Durable()>>x&1 == 0 || together != 0) {
+			set |= 1 << x
+		}
+	}
+	return set
 }
 
 // cycles looks for units that must come before themselves: each visible unit

@@ -9,7 +9,7 @@ import (
 )
 
 // A stretch is a run of file sectors between two neighbouring edges of
-// operations or of the initial end of file: every sector of it has the same
+// operations or ends of file: every sector of it has the same
 // history, whatever happens in a run.
 type stretch struct {
 	from, to int32  // file sectors
@@ -35,7 +35,7 @@ type layout struct {
 	initial   int32   // file sectors of version 0
 	writes    uint64
 	shorten   uint64 // truncations
-	allocates uint64 // operations that move the end of file and leave no version
+	sizes     uint64 // operations that may move the end of file
 }
 
 // newLayout cuts the file at every edge and joins what overlapping operations
@@ -50,8 +50,9 @@ func newLayout(w *workloads.Workload) *layout {
 	for i := range w.Ops {
 		op := &w.Ops[i]
 		l.sectors = max(l.sectors, int32(op.Extends()/blk.SectorSize))
-		if op.Kind == workloads.Fallocate {
-			l.allocates |= 1 << (i + 1)
+		if op.Extends() > 0 || op.Kind == workloads.Truncate {
+			l.sizes |= 1 << (i + 1)
+			edges = append(edges, int32(op.Extends()/blk.SectorSize))
 		}
 		if op.Writes() {
 			l.sectors = max(l.sectors, int32(op.End()/blk.SectorSize))

@@ -16,13 +16,16 @@ import (
 func (v *Verifier) JudgeRead(h *workloads.History, op int, from int32, content []blk.Handle, lostData bool) Verdict {
 	worst := Held
 	before := h.Preceding(op) & h.Accepted()
+	end := v.layout.initial // no called operation leaves a longer file
+	for m := h.Called() & v.layout.sizes &^ h.RefusedMask(); m != 0; m &= m - 1 {
+		end = max(end, int32(h.Op(bits.TrailingZeros64(m)).Extends()/blk.SectorSize))
+	}
 	for i, c := range content {
 		at := from + int32(i)
-		st := v.layout.stretchAt(at)
-		if st < 0 {
-			continue
+		if at >= end {
+			return Corrupt
 		}
-		l := &v.layout.stretches[st]
+		l := &v.layout.stretches[v.layout.stretchAt(at)]
 		called := l.writes & h.Called() &^ h.RefusedMask()
 		replaced := uint64(0)
 		for m := before & l.writes; m != 0 && !lostData; m &= m - 1 {

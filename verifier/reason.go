@@ -35,7 +35,10 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 	}
 	switch verdict {
 	case Corrupt, Exposed:
-		return v.explainSector(group, verdict)
+		if why := v.explainSector(group, verdict); why != "" {
+			return why
+		}
+		return fmt.Sprintf("a size of %d bytes is inside an atomic write of which nothing is visible", v.m.size)
 	case Lost:
 		return v.explainLost(group)
 	}
@@ -58,9 +61,10 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 			if visible && held&w.precede == 0 && v.inCircle(group, i, verdict) {
 				return unit + ": " + v.holds(u) + "; no order of the operations gives that" + v.excuses(w) + neighbour(w, verdict)
 			}
+			fallthrough
 		case Cut:
-			if visible && gone {
-				return fmt.Sprintf("%s is visible and the recovered file ends at %s", unit, workloads.FormatSize(v.m.size))
+			if visible && gone != 0 && w.cut(v.layout.shorten) == verdict {
+				return fmt.Sprintf("%s is visible and the recovered file ends at %s", unit, workloads.FormatSize(v.m.size)) + v.excuses(w)
 			}
 		case Short:
 			if r, ok := v.h.Result(u.op); ok && r >= 0 && int64(r) < op.Length {
@@ -74,6 +78,9 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 				return fmt.Sprintf("%s holds version 0 after %d versions", unit, w.versions)
 			}
 		}
+	}
+	if why := v.explainSector(group, verdict); why != "" {
+		return why + ", and a store may have been under way"
 	}
 	return fmt.Sprintf("%v in group %d", verdict, group)
 }
@@ -188,31 +195,40 @@ func (v *Verifier) explainSector(group int, verdict Verdict) (why string) {
 			why = fmt.Sprintf("file sector %d holds %v", at, what)
 		}
 	})
-	if why == "" {
-		why = fmt.Sprintf("a size of %d bytes is inside an atomic write of which nothing is visible", v.m.size)
-	}
 	return why
 }
 
 func (v *Verifier) explainLost(group int) (why string) {
 	v.eachGroupSector(group, func(at, st int32, h blk.Handle, gone bool) {
-		set, got := v.versionsOfNothing(st), Held
-		if !gone {
-			set, got = v.sector(h, at, st)
+		if why != "" {
+			return
 		}
-		switch {
-		case why != "" || got != Held:
-		case set&v.may(st, at) == 0 && set != 0:
-			y := v.layout.stretches[st].writes & v.h.Durable()
-			why = fmt.Sprintf("file sector %d holds %s, which a durable write replaced (durable here: %s)", at, ops(set), ops(y))
-			if gone {
-				why = fmt.Sprintf("file sector %d is absent, and %s was durable", at, ops(y))
+		if gone {
+			if v.mayBeGone(st, at) == 0 {
+				why = v.explainAbsent(st, at)
 			}
-		case gone && v.layout.stretches[st].to <= v.layout.initial:
-			why = fmt.Sprintf("file sector %d is absent, and no operation makes the file shorter", at)
+			return
+		}
+		if set, got := v.sector(h, at, st); got == Held && set&v.may(st, at) == 0 {
+			y := v.layout.stretches[st].writes & v.h.Durable()
+			why = fmt.Sprintf("file sector %d holds %s, which a durable operation replaced (durable here: %s)", at, ops(set), ops(y))
 		}
 	})
 	return why
+}
+
+// explainAbsent says why a sector that is absent is lost.
+func (v *Verifier) explainAbsent(st, at int32) string {
+	if v.absences(&v.layout.stretches[st]) == 0 {
+		return fmt.Sprintf("file sector %d is absent, and no operation makes the file shorter", at)
+	}
+	var durable uint64
+	for m := v.h.Durable(); m != 0; m &= m - 1 {
+		if y := bits.TrailingZeros64(m); at < v.reaches(y) {
+			durable |= 1 << y
+		}
+	}
+	return fmt.Sprintf("file sector %d is absent, and %s was durable", at, ops(durable))
 }
 
 func (v *Verifier) eachGroupSector(group int, f func(at, st int32, h blk.Handle, gone bool)) {

@@ -26,23 +26,40 @@ func mapped(off, block, n int32) ondisk.Item {
 
 func sized(n int64) ondisk.Item { return ondisk.Item{Kind: ondisk.Size, Bytes: n} }
 
+// earns is an image, what the caller had seen, and the verdict it earns.
+type earns struct {
+	name  string
+	mk    func(*testing.T) *disk
+	marks string
+	make  func(d *disk)
+	want  Verdict
+	why   string
+}
+
+func file(ops ...string) func(*testing.T) *disk {
+	return func(t *testing.T) *disk { return mkfs(t, 64*kib, workloads.Contiguous, ops...) }
+}
+
+func hole(ops ...string) func(*testing.T) *disk {
+	return func(t *testing.T) *disk { return mkfs(t, 64*kib, workloads.Hole, ops...) }
+}
+
+func judge(t *testing.T, cases []earns) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			d := c.mk(t).see(c.marks)
+			c.make(d)
+			got, why := d.verdict(Untorn)
+			require.Equal(t, c.want, got, why)
+			require.Contains(t, why, c.why)
+		})
+	}
+}
+
 // Each verdict has an image that earns it, followed by near misses that do
 // not: one thing differs.
 func TestVerdicts(t *testing.T) {
-	file := func(ops ...string) func(*testing.T) *disk {
-		return func(t *testing.T) *disk { return mkfs(t, 64*kib, workloads.Contiguous, ops...) }
-	}
-	hole := func(ops ...string) func(*testing.T) *disk {
-		return func(t *testing.T) *disk { return mkfs(t, 64*kib, workloads.Hole, ops...) }
-	}
-	for _, c := range []struct {
-		name  string
-		mk    func(*testing.T) *disk
-		marks string
-		make  func(d *disk)
-		want  Verdict
-		why   string
-	}{
+	judge(t, []earns{
 		{"untouched", file(atomic), "", func(d *disk) {}, Held, "every unit is whole"},
 		{"whole", file(atomic), "c1 r1", func(d *disk) { d.put(1, 0, 16*kib, 0) }, Held, ""},
 		{"absent", file(atomic), "c1 r1", func(d *disk) {}, Held, ""},
@@ -134,7 +151,7 @@ func TestVerdicts(t *testing.T) {
 		{"near: a plain write may be short", file(plain), "c1 s1", func(d *disk) { d.put(1, 0, 512, 0) }, Held, ""},
 
 		{"lost: version 0 after fsync", file(atomic, fsync), "c1 r1 c2 r2", func(d *disk) {}, Lost,
-			"file sector 0 holds version 0, which a durable write replaced (durable here: op 1)"},
+			"file sector 0 holds version 0, which a durable operation replaced (durable here: op 1)"},
 		{"near: the fsync has not returned", file(atomic, fsync), "c1 r1 c2", func(d *disk) {}, Held, ""},
 		{"near: the fsync failed", file(atomic, fsync), "c1 r1 c2 e2", func(d *disk) {}, Held, ""},
 		{"near: a later version", file(atomic, fsync, again), "c1 r1 c2 r2 c3", func(d *disk) { d.put(3, 0, 16*kib, 0) }, Held, ""},
@@ -240,15 +257,7 @@ func TestVerdicts(t *testing.T) {
 				d.image[d.super.Log.Start+int32(i)] = d.in.Intern(b[:])
 			}
 		}, Held, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			d := c.mk(t).see(c.marks)
-			c.make(d)
-			got, why := d.verdict(Untorn)
-			require.Equal(t, c.want, got, why)
-			require.Contains(t, why, c.why)
-		})
-	}
+	})
 }
 
 func TestOldOrNew(t *testing.T) {

@@ -76,7 +76,7 @@ type Verifier struct {
 	inside int32  // group of the atomic write inside which the recovered size is, -1 if it is not
 
 	held   []uint64 // by stretch: versions that the present image holds
-	gone   []bool   // by stretch: sectors are absent
+	gone   []uint64 // by stretch: versions that its absent sectors may be, 0 if none is absent
 	seen   uint16   // verdicts that OnVerdict was told of
 	recent []key.Key
 	runs   key.Hasher // the content of the group judged last, as runs
@@ -132,7 +132,7 @@ func New(cfg Config) (*Verifier, error) {
 		shorts:  make([]bool, l.groups()),
 		after:   make([]uint64, len(cfg.Workload.Ops)+1),
 		held:    make([]uint64, n),
-		gone:    make([]bool, n),
+		gone:    make([]uint64, n),
 		groups:  make([]tally, max(1, l.groups())),
 		mounts:  make(map[key.Key]*mounted),
 		choice:  new(tally), swap: new(tally), component: new(tally), state: new(tally),
@@ -228,31 +228,28 @@ func (v *Verifier) metaKey(meta []blk.Handle) key.Key {
 	return h.Sum()
 }
 
-// checkSize refuses a size that no operation leaves: beyond version 0 the file
-// ends where a write that was called ends, or where one that is not atomic was
-// when it moved the end. A size inside an atomic write cuts it, or, if nothing
-// of it is visible, is not right either; that is for judge to say.
+// checkSize refuses a size that no operation leaves: the file ends where
+// version 0 ended, where an operation that was called leaves the end, or where
+// one that is not atomic was when it moved the end. A size inside an atomic
+// write cuts it, or, if nothing of it is visible, is not right either; that is
+// for judge to say, as it is that a file which nothing made shorter is.
 func (v *Verifier) checkSize() {
-	size := v.m.size
-	if size <= v.h.Workload().File {
+	size, file := v.m.size, v.h.Workload().File
+	called := v.h.Called() &^ v.h.RefusedMask()
+	if size == file || size < file && called&v.layout.shorten == 0 {
 		return
 	}
-	called := v.h.Called() & (v.layout.writes | v.layout.allocates) &^ v.h.RefusedMask()
-	for m := called; m != 0; m &= m - 1 {
+	inside := int32(-1)
+	for m := called & v.layout.sizes; m != 0; m &= m - 1 {
 		op := v.h.Op(bits.TrailingZeros64(m))
-		if op.Kind == workloads.Truncate && size == op.Offset {
-			v.inside = -1
+		switch {
+		case size == op.Extends() || !op.Atomic && op.Offset < size && size < op.End():
 			return
-		}
-		if size == op.End() || !op.Atomic && op.Offset < size && size < op.End() {
-			v.inside = -1
-			return
-		}
-		if op.Offset < size && size < op.End() {
-			v.inside = v.layout.groupAt(int32(size / blk.SectorSize))
+		case op.Offset < size && size < op.End():
+			inside = v.layout.groupAt(int32(size / blk.SectorSize))
 		}
 	}
-	if v.inside < 0 {
+	if v.inside = inside; inside < 0 {
 		v.refuse = fmt.Sprintf("recovery: a size of %d bytes, which no operation leaves", size)
 	}
 }

@@ -24,9 +24,8 @@ type History struct {
 	Cut      int
 
 	w      *Workload
-	writes uint64 // operations that give sectors a version
-	ranges uint64 // operations that make a range durable
-	syncs  uint64 // operations that make the whole file durable
+	writes uint64 // operations that give sectors a version, or move the end of file
+	syncs  uint64 // operations that make the file, or a range of it, durable
 
 	marks     []Mark
 	called    uint64
@@ -48,13 +47,10 @@ func NewHistory(w *Workload) *History {
 	h := &History{w: w, marks: make([]Mark, 0, 2*len(w.Ops))}
 	for i := range w.Ops {
 		switch op := &w.Ops[i]; {
-		case op.Changes():
+		case op.Changes() || op.Extends() > 0:
 			h.writes |= 1 << (i + 1)
-		case op.Syncs():
+		case op.Syncs() || op.Kind == Msync:
 			h.syncs |= 1 << (i + 1)
-		case op.Kind == Msync:
-			h.syncs |= 1 << (i + 1)
-			h.ranges |= 1 << (i + 1)
 		}
 	}
 	return h
@@ -161,12 +157,12 @@ func (h *History) Preceding(op int) uint64 {
 // Accepted returns the operations that returned success, in full or in part.
 func (h *History) Accepted() uint64 { return h.accepted }
 
-// Durable returns the writes that are durable: an fsync, fdatasync or, of all
-// that it covers, msync that was
-// called after the write returned has returned success, and no operation
-// reported EIO or ENOSPC between the call of the write and that return; or the
-// write was DSYNC and returned its full length. Only accepted writes become
-// durable; of one that was short, the part that was written.
+// Durable returns the operations that changed content or size and are durable:
+// an fsync, fdatasync or, of what lies in its range, msync that was called
+// after the operation returned has returned success, and no operation reported
+// EIO or ENOSPC between the call of the one and the return of the other; or
+// the operation was a DSYNC write and returned its full length. Only what was
+// accepted becomes durable; of a short write, the part that was written.
 func (h *History) Durable() uint64 { return h.durable }
 
 // Result returns what operation op returned; ok is false while it has not.

@@ -87,6 +87,38 @@ func TestDurable(t *testing.T) {
 	}
 }
 
+// Every operation that changes content or size becomes durable by fsync, and
+// what lies in its range as a whole by msync.
+func TestDurableByRange(t *testing.T) {
+	for _, c := range []struct {
+		op, sync string
+		want     uint64
+	}{
+		{"store offset=4KiB length=4KiB", "msync offset=4KiB length=4KiB", 2},
+		{"store offset=4KiB length=4KiB", "msync offset=0 length=64KiB", 2},
+		{"store offset=4KiB length=4KiB", "msync offset=4608 length=64KiB", 0},
+		{"store offset=4KiB length=4KiB", "msync offset=0 length=7680", 0},
+		{"store offset=4KiB length=4KiB", "sync_file_range offset=0 length=64KiB", 0},
+		{"pwrite offset=4KiB length=4KiB", "msync offset=4KiB length=4KiB", 2},
+		{"punch offset=4KiB length=4KiB", "msync offset=4KiB length=4KiB", 2},
+		{"fallocate offset=64KiB length=4KiB", "msync offset=64KiB length=4KiB", 2},
+		{"fallocate offset=64KiB length=4KiB", "fdatasync", 2},
+		{"truncate offset=4KiB", "msync offset=0 length=64KiB", 0},
+		{"truncate offset=4KiB", "fsync", 2},
+		{"pread offset=0 length=4KiB", "fsync", 0},
+	} {
+		w := &Workload{File: 65536, Layout: Contiguous, FreeSpace: Contiguous}
+		for _, line := range []string{c.op, c.sync} {
+			op, err := ParseOp("db: " + line)
+			require.NoError(t, err)
+			w.Ops = append(w.Ops, op)
+		}
+		h := NewHistory(w)
+		do(t, h, "c1", "r1", "c2", "r2")
+		require.Equal(t, c.want, h.Durable(), "%s, %s", c.op, c.sync)
+	}
+}
+
 func TestSets(t *testing.T) {
 	h := NewHistory(four())
 	require.Zero(t, h.Preceding(1), "not called")

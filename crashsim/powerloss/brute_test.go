@@ -53,8 +53,16 @@ func newWorld(seed uint64) *world {
 	for range 1 + r.IntN(3) {
 		from := r.Int32N(size - 1)
 		n := 1 + r.Int32N(size-from)
-		w.w.Ops = append(w.w.Ops, workloads.Op{Task: "db", Kind: workloads.Pwrite, Offset: int64(from) * 512,
-			Length: int64(n) * 512, Atomic: r.IntN(4) > 0})
+		op := workloads.Op{Task: "db", Kind: workloads.Pwrite, Offset: int64(from) * 512, Length: int64(n) * 512}
+		if r.IntN(3) == 0 {
+			others := []workloads.Kind{workloads.Store, workloads.Punch, workloads.ZeroRange, workloads.Fallocate, workloads.Truncate}
+			op.Kind = others[r.IntN(len(others))]
+		}
+		if op.Kind == workloads.Truncate {
+			op.Length = 0
+		}
+		op.Atomic = op.Kind == workloads.Pwrite && r.IntN(4) > 0
+		w.w.Ops = append(w.w.Ops, op)
 	}
 	if r.IntN(3) > 0 {
 		w.w.Ops = append(w.w.Ops, workloads.Op{Task: "sync", Kind: workloads.Fsync})
@@ -97,7 +105,7 @@ func (w *world) append(e blk.Event) {
 	w.state.Apply(w.log.Append(e))
 }
 
-// written returns the number of a random operation that writes.
+// written returns the number of a random operation that changes the file.
 func (w *world) written() int {
 	n := len(w.w.Ops)
 	if w.w.Ops[n-1].Syncs() {
@@ -151,9 +159,13 @@ func (w *world) data(op int, r blk.Range, off int32) []blk.Handle {
 	var out []blk.Handle
 	for s := r.Start; s < r.End(); s++ {
 		at := s - off - w.super.Sector(0)
-		h := w.zero(at)
-		if b := int64(at) * 512; b >= o.Offset && b < o.End() {
+		h, b := w.zero(at), int64(at)*512
+		switch from, to := o.Span(); {
+		case b < from || b >= to:
+		case o.Writes():
 			h = blk.Data(op, int((b-o.Offset)/512))
+		case o.Zeroes():
+			h = blk.Zero
 		}
 		out = append(out, h)
 	}
