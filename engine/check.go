@@ -50,6 +50,8 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 			return fmt.Errorf("%s.fd: %d; allowed: 0 to %d", at, op.FD, MaxFDs-1)
 		case d.Filesystem == BlockDevice && (op.Zeroes() || op.Kind == workloads.Fallocate):
 			return &NonsenseError{fmt.Sprintf("%s.op: %v with filesystem: block: a block device has a fixed size and no extents", at, op.Kind)}
+		case d.Filesystem == BlockDevice && op.Append:
+			return &NonsenseError{at + ".append: true with filesystem: block: a block device writes where it is told to"}
 		case op.Kind == workloads.Pread && op.Direct:
 			return &NotBuiltError{at + ".direct: true with op: pread"}
 		case op.Kind == workloads.Store && op.End() > w.File:

@@ -22,7 +22,7 @@ func (t *task) directWrite(op *workloads.Op) workloads.Result {
 			return workloads.Fail(err)
 		}
 	}
-	end, err := k.rules.limited(op, f.start, f.start+int32(op.Length/sectorBytes))
+	end, err := t.limitedEnd(op)
 	if err != 0 {
 		t.unlockInode()
 		return workloads.Fail(err)

@@ -6,9 +6,8 @@ import "untorn/workloads"
 // system that it runs on. A new one is one file with these methods and a line
 // in newFilesystem.
 type filesystem interface {
-	// limits returns unit_min and unit_max in bytes, as statx reports them; 0
-	// for a file without the capability.
-	limits() (unitMin, unitMax int64)
+	// limits returns what statx reports of the file.
+	limits() unitLimits
 	// validatePlain, validateSize and validateEnd are its parts of step 1: for a
 	// write without the flag, and before and after the generic checks of one
 	// with it.
@@ -31,6 +30,16 @@ type filesystem interface {
 	ordered() (from, to int32)
 }
 
+// unitLimits are the sizes in bytes of an atomic write that statx reports
+// (generic_fill_statx_atomic_writes). All are 0 for a file without the
+// capability.
+type unitLimits struct {
+	min, max int64
+	// opt is unit_max_opt, up to where a write may go in place: 0 where all of
+	// them do, and also where none does.
+	opt int64
+}
+
 func newFilesystem(k *Kernel) filesystem {
 	switch k.design.Filesystem {
 	case Ext4:
@@ -43,7 +52,7 @@ func newFilesystem(k *Kernel) filesystem {
 
 // sizeWithin refuses what is outside of a file's limits.
 func sizeWithin(fs filesystem, c ioCall) workloads.Errno {
-	if unitMin, unitMax := fs.limits(); c.length < unitMin || c.length > unitMax {
+	if u := fs.limits(); c.length < u.min || c.length > u.max {
 		return workloads.EINVAL
 	}
 	return 0

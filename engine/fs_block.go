@@ -10,8 +10,9 @@ import (
 type blockDevice struct{ *Kernel }
 
 // limits are those of the queue (bdev_statx).
-func (k blockDevice) limits() (unitMin, unitMax int64) {
-	return int64(k.Kernel.limits.unitMin) * blk.SectorSize, int64(k.Kernel.limits.unitMax) * blk.SectorSize
+func (k blockDevice) limits() unitLimits {
+	q := k.Kernel.limits
+	return unitLimits{min: int64(q.unitMin) * blk.SectorSize, max: int64(q.unitMax) * blk.SectorSize}
 }
 
 func (k blockDevice) size() int64 { return int64(k.inodes[0].size) * blk.SectorSize }

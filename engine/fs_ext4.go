@@ -12,13 +12,16 @@ type ext4 struct{ *Kernel }
 
 // limits follows ext4_atomic_write_init: a unit of several blocks needs
 // bigalloc, whose clusters are in one piece.
-func (k ext4) limits() (unitMin, unitMax int64) {
-	unitMin = max(k.design.Block, int64(k.Kernel.limits.unitMin)*blk.SectorSize)
-	unitMax = min(max(k.design.Block, k.design.Cluster), int64(k.Kernel.limits.unitMax)*blk.SectorSize)
-	if unitMax < unitMin {
-		return 0, 0
+func (k ext4) limits() unitLimits {
+	q := k.Kernel.limits
+	u := unitLimits{
+		min: max(k.design.Block, int64(q.unitMin)*blk.SectorSize),
+		max: min(max(k.design.Block, k.design.Cluster), int64(q.unitMax)*blk.SectorSize),
 	}
-	return unitMin, unitMax
+	if u.max < u.min {
+		return unitLimits{}
+	}
+	return u
 }
 
 func (k ext4) validatePlain(ioCall) workloads.Errno {
@@ -28,15 +31,16 @@ func (k ext4) validatePlain(ioCall) workloads.Errno {
 	return 0
 }
 
-// validateSize is that of ext4_file_write_iter.
-func (k ext4) validateSize(c ioCall) workloads.Errno { return sizeWithin(k, c) }
-
-func (k ext4) validateEnd(ioCall) workloads.Errno {
+// validateSize is that of ext4_file_write_iter, which looks at the state of
+// the file system first (ext4_emergency_state).
+func (k ext4) validateSize(c ioCall) workloads.Errno {
 	if k.down != 0 {
 		return workloads.EIO
 	}
-	return 0
+	return sizeWithin(k, c)
 }
+
+func (ext4) validateEnd(ioCall) workloads.Errno { return 0 }
 
 // prepare gives the holes of a unit unwritten blocks of one aligned run, as
 // bigalloc does (ext4_map_blocks), and refuses what is in pieces or has data

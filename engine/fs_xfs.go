@@ -13,21 +13,27 @@ const MaxUnit = 256 << 10
 // with intents.
 type xfs struct{ *Kernel }
 
-// limits follows xfs_get_atomic_write_min and _max.
-func (k xfs) limits() (unitMin, unitMax int64) {
-	unitMin = k.design.Block
+// limits follows xfs_get_atomic_write_min, _max and _max_opt. A design that
+// only writes in place has the limit of the device.
+func (k xfs) limits() unitLimits {
+	hardware := int64(k.Kernel.limits.unitMax) * blk.SectorSize
+	if hardware < k.design.Block {
+		hardware = 0 // xfs_configure_buftarg_atomic_writes
+	}
+	u := unitLimits{min: k.design.Block, max: MaxUnit}
 	if k.design.Writeback == WritebackAtomic {
-		unitMax = int64(k.Kernel.limits.unitMax) * blk.SectorSize
-	} else {
-		unitMax = MaxUnit
+		u.max = hardware
 	}
 	if m := k.design.MaxAtomicWrite; m > 0 {
-		unitMax = min(unitMax, m)
+		u.max = min(u.max, m)
 	}
-	if unitMax < unitMin {
-		return 0, 0
+	if u.max < u.min {
+		return unitLimits{}
 	}
-	return unitMin, unitMax
+	if u.max > u.min {
+		u.opt = min(u.max, hardware)
+	}
+	return u
 }
 
 func (k xfs) validatePlain(ioCall) workloads.Errno {

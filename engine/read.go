@@ -9,6 +9,9 @@ import (
 // to G3. Writers are excluded, stores and writeback are not.
 func (t *task) read(op *workloads.Op) workloads.Result {
 	k, f := t.k, &t.f
+	if err := k.validateRead(op); err != 0 {
+		return workloads.Fail(err)
+	}
 	t.Step(stepReadLock)
 	t.block(waitInodeShared, f.file)
 	t.ino().sharedBy |= 1 << t.ID()

@@ -4,11 +4,10 @@ import "untorn/workloads"
 
 // ioCall is what a preadv2 or pwritev2 asks for.
 type ioCall struct {
-	offset, length int64 // bytes
+	offset, length int64 // bytes; ki_pos, which O_APPEND moves only after step 1
 	read           bool
 	atomic         bool // RWF_ATOMIC
 	direct         bool // O_DIRECT
-	append         bool // O_APPEND: the offset is not known yet
 	iovecs         int  // 0 counts as 1
 	registered     bool // a buffer registered with io_uring
 	// lifted: atomic writes through the page cache are permitted, which is what
@@ -16,9 +15,19 @@ type ioCall struct {
 	lifted bool
 }
 
-// validateWrite is step 1 for an operation.
+// validateWrite is step 1 for an operation. The caller of an append passes 0
+// for the offset.
 func (k *Kernel) validateWrite(op *workloads.Op) workloads.Errno {
-	return k.validate(ioCall{offset: op.Offset, length: op.Length, atomic: op.Atomic, direct: op.Direct, append: op.Append, lifted: true})
+	c := ioCall{offset: op.Offset, length: op.Length, atomic: op.Atomic, direct: op.Direct, lifted: true}
+	if op.Append {
+		c.offset = 0
+	}
+	return k.validate(c)
+}
+
+// validateRead is the same for a read.
+func (k *Kernel) validateRead(op *workloads.Op) workloads.Errno {
+	return k.validate(ioCall{offset: op.Offset, length: op.Length, read: true, atomic: op.Atomic, direct: op.Direct, lifted: true})
 }
 
 // validate checks a call in the order of the kernel: the capability
@@ -29,7 +38,7 @@ func (k *Kernel) validate(c ioCall) workloads.Errno {
 	if !c.atomic {
 		return k.fs.validatePlain(c)
 	}
-	if _, unitMax := k.fs.limits(); c.read || unitMax == 0 {
+	if c.read || k.fs.limits().max == 0 {
 		return workloads.EOPNOTSUPP
 	}
 	if err := k.fs.validateSize(c); err != 0 {
@@ -40,7 +49,7 @@ func (k *Kernel) validate(c ioCall) workloads.Errno {
 		return workloads.EINVAL
 	case c.length <= 0 || c.length&(c.length-1) != 0:
 		return workloads.EINVAL
-	case !c.append && c.offset%c.length != 0:
+	case c.offset%c.length != 0:
 		return workloads.EINVAL
 	case !c.direct && !c.lifted:
 		return workloads.EOPNOTSUPP

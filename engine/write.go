@@ -45,11 +45,8 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 	}
 	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
 	if f.err == 0 {
-		f.end, err = k.rules.limited(op, f.start, f.end)
+		f.end, err = t.limitedEnd(op)
 		f.err = int32(err)
-	}
-	if k.design.Filesystem == BlockDevice {
-		f.end = min(f.end, t.ino().size)
 	}
 	k.orderPartialBlock(t)
 	f.errorsBefore = t.ino().wbErrors
@@ -76,6 +73,17 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 		return workloads.Fail(workloads.Errno(f.err))
 	}
 	return workloads.Result(written * sectorBytes)
+}
+
+// limitedEnd returns where a write ends by the limits on the size of files, in
+// sectors. The end of a block device shortens a plain write
+// (blkdev_write_iter), which asks for no RLIMIT_FSIZE.
+func (t *task) limitedEnd(op *workloads.Op) (int32, workloads.Errno) {
+	end := t.f.start + int32(op.Length/sectorBytes)
+	if t.k.design.Filesystem == BlockDevice {
+		return min(end, t.ino().size), 0
+	}
+	return t.k.rules.limited(op, t.f.start, end)
 }
 
 // writeIter is the loop over mappings and folios (iomap_iter and
