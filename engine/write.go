@@ -66,11 +66,12 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 	k.copier.end(t)
 	t.unlockInode()
 	written := f.pos - f.start
-	if err := k.submit.unlocked(t, op); f.err == 0 {
-		f.err = int32(err)
+	failed := workloads.Errno(f.err) // what is sent now has errors of its own
+	if err := k.submit.unlocked(t, op); failed == 0 {
+		failed = err
 	}
-	if f.err != 0 && (op.Atomic || written == 0) {
-		return workloads.Fail(workloads.Errno(f.err))
+	if failed != 0 && (op.Atomic || written == 0) {
+		return workloads.Fail(failed)
 	}
 	return workloads.Result(written * sectorBytes)
 }

@@ -46,8 +46,8 @@ type expectation struct {
 
 // term asks for one value of one field.
 type term struct {
-	field *field // nil for the name of a block of faults
-	text  string
+	field *field   // nil for the name of a block of faults
+	texts []string // any of these
 }
 
 // scenario decodes the root mapping.
@@ -199,7 +199,7 @@ func (d *decoder) expect(s *Scenario, n *yaml.Node) []expectation {
 }
 
 // where reads the condition of an expectation: values of fields that make up
-// the product, by their short or full names.
+// the product, by their short or full names; of a list any may match.
 func (d *decoder) where(s *Scenario, n *yaml.Node) []term {
 	fields := productFields()
 	var allowed []string
@@ -210,28 +210,38 @@ func (d *decoder) where(s *Scenario, n *yaml.Node) []term {
 	var out []term
 	d.mapping(n, "expect.where", allowed, func(key string, _, v *yaml.Node) {
 		if key == "faults" {
-			name := d.name(v, "expect.where.faults")
-			known := false
-			for _, b := range s.faults {
-				known = known || b.name == name
-			}
-			if !known {
-				d.fail(v, "expect.where.faults", "%q; allowed: the name of a block of faults above it", name)
-			}
-			out = append(out, term{text: name})
+			out = append(out, d.whereFaults(s, v))
 			return
 		}
 		for _, f := range fields {
 			if f.name == key || f.path() == key {
 				one := *f
-				one.section, one.name, one.lists = "expect.where", key, false
-				if vs := d.values(&one, v); len(vs) == 1 {
-					out = append(out, term{f, vs[0].text})
+				one.section, one.name, one.lists = "expect.where", key, true
+				t := term{field: f}
+				for _, value := range d.values(&one, v) {
+					t.texts = append(t.texts, value.text)
 				}
+				out = append(out, t)
 			}
 		}
 	})
 	return out
+}
+
+// whereFaults reads the name of a block of faults, or a list of them.
+func (d *decoder) whereFaults(s *Scenario, n *yaml.Node) (t term) {
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = d.items(n, "expect.where.faults")
+	}
+	for _, v := range nodes {
+		name := d.name(v, "expect.where.faults")
+		if !slices.ContainsFunc(s.faults, func(b faultBlock) bool { return b.name == name }) {
+			d.fail(v, "expect.where.faults", "%q; allowed: the name of a block of faults above it", name)
+		}
+		t.texts = append(t.texts, name)
+	}
+	return t
 }
 
 // productFields lists the fields of which a scenario is the product, in the

@@ -53,6 +53,7 @@ func Help() string {
 	}
 	line("")
 	line("expect: a verdict, or a list of {where: {FIELD: VALUE, ...}, verdict: NAME};")
+	line("  VALUE may be a list, of which any matches;")
 	line("  the first match wins, and a last entry without where is the default:")
 	for _, l := range fold(joinComma(Verdicts), 74) {
 		line("  %s", l)

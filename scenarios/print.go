@@ -248,7 +248,11 @@ func (p *printer) expect() {
 			if t.field != nil {
 				name = t.field.name
 			}
-			terms = append(terms, name+": "+t.text)
+			text := t.texts[0]
+			if len(t.texts) > 1 {
+				text = "[" + strings.Join(t.texts, ", ") + "]"
+			}
+			terms = append(terms, name+": "+text)
 		}
 		p.line("  - {where: {%s}, verdict: %s}", joinComma(terms), e.verdict)
 	}

@@ -35,7 +35,7 @@ device: {nawupf: [4KiB, 16KiB], dn: [true, false], tear: garbage, cached_atomici
 design: {writeback: [cow, cow-or-atomic], folio: [{max: 4KiB}, {min: 8KiB, max: 64KiB}], max_atomic_write: [auto, 64KiB]}
 faults: [{name: none, reclaim: off, short_copy: off}, {name: "on", page_gone: every-step, budget: 3}]
 explore: {preemptions: 1, runs: 5, seed: 9}
-expect: [{where: {writeback: cow, folio: {max: 4KiB}}, verdict: torn}, {where: {faults: "on"}, verdict: lost}, {verdict: held}]
+expect: [{where: {writeback: cow, folio: {max: 4KiB}}, verdict: torn}, {where: {faults: ["on"], writeback: [cow, atomic]}, verdict: lost}, {verdict: held}]
 control: {folio: {min: 4KiB, max: 4KiB}, copy: plain, atomic: false, breaks: lost}
 `,
 		"submits":  minimal + "design: {submit: [direct, writeback]}\n",

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"untorn/crashsim"
@@ -244,12 +245,12 @@ func applyDesign(d *engine.Design, f *field, v value) {
 func (r *Row) matches(where []term) bool {
 	for _, t := range where {
 		if t.field == nil {
-			if r.Faults.Name != t.text {
+			if !slices.Contains(t.texts, r.Faults.Name) {
 				return false
 			}
 			continue
 		}
-		if r.vals[t.field][0].text != t.text {
+		if !slices.Contains(t.texts, r.vals[t.field][0].text) {
 			return false
 		}
 	}
