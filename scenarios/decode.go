@@ -238,7 +238,7 @@ func (d *decoder) where(s *Scenario, n *yaml.Node) []term {
 // order of row labels.
 func productFields() []*field {
 	var fs []*field
-	for _, list := range [][]*field{designFields, deviceFields, {fLayout, fFreeSpace}, {fContract}} {
+	for _, list := range [][]*field{designFields, deviceFields, {fLayout, fFreeSpace, fFirst, fSecond, fWith}, {fContract}} {
 		fs = append(fs, list...)
 	}
 	return fs

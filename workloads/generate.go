@@ -22,8 +22,11 @@ type Generator struct {
 	With string
 }
 
-// MaxPage is the largest page of a Generator, in bytes.
-const MaxPage = 128 << 10
+// Limits of a Generator, of any kind.
+const (
+	MaxPage  = 128 << 10 // bytes
+	MaxTasks = 8
+)
 
 // A Shape is one kind of application.
 type Shape struct {
