@@ -32,7 +32,7 @@ var shapes = []Shape{
 		Default: Generator{Pages: 2, Page: 4 << 10, Seed: 1},
 		Scale:   "a checkpoint after as many pages as there are (1000); frames without headers",
 		build:   sqliteWAL},
-	{Name: "cloud-volume", About: "atomic O_DIRECT writes of neighbouring pages by tasks in turn, then fsync",
+	{Name: "cloud-volume", About: "atomic writes of neighbouring pages by tasks in turn, then fsync",
 		Default: Generator{Pages: 2, Page: 8 << 10, Tasks: 2},
 		Scale:   "pages at multiples of what the volume promises (4, 8 or 16KiB)",
 		tasks:   MaxTasks, build: cloudVolume},
