@@ -45,7 +45,14 @@ func (t *task) directWrite(op *workloads.Op) workloads.Result {
 	f.pos, f.end = f.start, end
 	f.err = int32(t.directIO(op))
 	t.Step(stepDirectEnd)
-	k.invalidate(from, to)
+	if f.err == 0 {
+		// A folio that was dirtied meanwhile will be written over this: that is
+		// all but an error of writeback (dio_warn_stale_pagecache).
+		t.waitWriteback(from, to)
+		if !k.invalidate(from, to) {
+			k.mappingError(f.start / k.blockSectors)
+		}
+	}
 	t.unlockInode()
 	if f.err != 0 {
 		return workloads.Fail(workloads.Errno(f.err))

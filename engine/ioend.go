@@ -319,7 +319,7 @@ func (t *task) endIoend() {
 	case e.place == placeCow:
 		t.Step(stepRemapIoend)
 		t.waitMap(e.file / k.blockSectors)
-		k.remapExtent(span{e.file / k.blockSectors, (e.file + e.len) / k.blockSectors})
+		k.remapLeft(span{e.file / k.blockSectors, (e.file + e.len) / k.blockSectors})
 	case e.unwritten != 0:
 		t.Step(stepConvert)
 		t.waitMap(e.file / k.blockSectors)
@@ -331,6 +331,22 @@ func (t *task) endIoend() {
 	}
 	t.Step(stepEndWriteback)
 	k.endIoendWriteback(t.f.ioend)
+}
+
+// remapLeft remaps what the COW fork still has of a range. A direct write of
+// the same range shares its blocks, and has taken them when it completed first
+// (xfs_reflink_end_cow).
+func (k *Kernel) remapLeft(s span) {
+	for b := s.from; b < s.to; b++ {
+		r := span{b, b}
+		for r.to < s.to && k.forks.cow[r.to].real() {
+			r.to++
+		}
+		if r.from < r.to {
+			k.remapExtent(r)
+			b = r.to - 1
+		}
+	}
 }
 
 // remapExtent moves a run of blocks from the COW fork to the data fork

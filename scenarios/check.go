@@ -26,7 +26,7 @@ func (d *decoder) check(s *Scenario, root *yaml.Node) {
 		d.fail(root, "", "the product of its lists has more than %d rows; allowed: up to %d", MaxRows, MaxRows)
 		return
 	}
-	if file := s.workload.of(fFile)[0]; file.n%workloads.SectorSize != 0 {
+	if file := s.file(); file.n%workloads.SectorSize != 0 {
 		d.fail(file.node, "workload.file", "%s is no multiple of 512; allowed: multiples of 512", file.text)
 		return
 	}
@@ -92,9 +92,6 @@ func (r *Row) notBuilt() *engine.NotBuiltError {
 	var e *engine.NotBuiltError
 	if errors.As(r.Design.Check(), &e) || errors.As(r.Control.Design.Check(), &e) {
 		return e
-	}
-	if s.generate != nil {
-		return &engine.NotBuiltError{What: "workload.generate: " + s.generate.kind}
 	}
 	for i := range s.ops {
 		if s.ops[i].op.Kind == 0 {

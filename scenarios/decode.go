@@ -248,7 +248,7 @@ func (d *decoder) whereFaults(s *Scenario, n *yaml.Node) (t term) {
 // order of row labels.
 func productFields() []*field {
 	var fs []*field
-	for _, list := range [][]*field{designFields, deviceFields, {fLayout, fFreeSpace}, {fContract}} {
+	for _, list := range [][]*field{designFields, deviceFields, {fLayout, fFreeSpace, fFirst, fSecond, fWith}, {fContract}} {
 		fs = append(fs, list...)
 	}
 	return fs

@@ -32,10 +32,7 @@ func Help() string {
 			for _, k := range opKinds {
 				line("    op: %-15s %s%s", k.name, k.help, notBuiltMark(k.built == 0))
 			}
-			line("  generate: {kind: NAME, pages: NUMBER} instead of ops (not built yet):")
-			for _, l := range fold(joinComma(generatorKinds), 70) {
-				line("      %s", l)
-			}
+			helpGenerate(line)
 		}
 	}
 	line("")

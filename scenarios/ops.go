@@ -43,15 +43,6 @@ var opKinds = []opKind{
 
 var opFields = []string{"task", "op", "offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "fd", "limit"}
 
-// generator asks for operations that are made up. None is built.
-type generator struct {
-	kind  string
-	pages int64 // 0 when not written
-}
-
-var generatorKinds = []string{"postgres-checkpoint", "postgres-mixed", "postgres-wal", "postgres-fpw", "innodb",
-	"innodb-doublewrite", "sqlite-wal", "cloud-volume", "append", "overlap", "maintenance", "small-files", "random"}
-
 // workload reads the file and what is done to it.
 func (d *decoder) workload(s *Scenario, n *yaml.Node) {
 	d.section("workload", workloadFields, n, s.workload, map[string]func(k, v *yaml.Node){
@@ -199,20 +190,4 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 		d.fail(v, name, "the atomic unit is misaligned: %s is no multiple of its length; allowed: multiples of %s",
 			workloads.FormatSize(w.Offset), workloads.FormatSize(w.Length))
 	}
-}
-
-func (d *decoder) generate(s *Scenario, n *yaml.Node) {
-	g := &generator{}
-	kinds := &field{section: "workload.generate", name: "kind", kind: enumKind, allowed: generatorKinds}
-	d.mapping(n, "workload.generate", []string{"kind", "pages"}, func(key string, _, v *yaml.Node) {
-		if key == "kind" {
-			g.kind = d.value(kinds, v).text
-			return
-		}
-		g.pages = d.value(&field{section: "workload.generate", name: key, kind: countKind, min: 1, max: 1 << 20}, v).n
-	})
-	if d.err == nil && g.kind == "" {
-		d.fail(n, "workload.generate.kind", "missing; allowed: %s", kinds.allow())
-	}
-	s.generate = g
 }

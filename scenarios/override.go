@@ -70,7 +70,7 @@ func lookup(n *yaml.Node, key string) *yaml.Node {
 // settable lists the paths that an override may name.
 func settable() []string {
 	var out []string
-	for _, list := range [][]*field{designFields, deviceFields, workloadFields, faultFields, exploreFields} {
+	for _, list := range [][]*field{designFields, deviceFields, workloadFields, faultFields, exploreFields, generates} {
 		for _, f := range list {
 			out = append(out, f.path())
 		}
@@ -82,15 +82,15 @@ func settable() []string {
 		"contract", "expect", "mutant")
 }
 
-// resolve finds the path that a name stands for. The fields of control never
-// answer to a short name that a field of design has.
+// resolve finds the path that a name stands for. The fields of control and of
+// generate never answer to a short name that another field has.
 func resolve(name string) (path []string, err string) {
 	var short []string
 	for _, p := range settable() {
 		if p == name {
 			return strings.Split(p, "."), ""
 		}
-		if strings.HasSuffix(p, "."+name) && (!strings.HasPrefix(p, "control.") || len(short) == 0) {
+		if strings.HasSuffix(p, "."+name) && (len(short) == 0 || !strings.HasPrefix(p, "control.") && !strings.HasPrefix(p, "workload.generate.")) {
 			short = append(short, p)
 		}
 	}

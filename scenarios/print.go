@@ -59,6 +59,9 @@ func (r *Row) reduce(control bool) string {
 		}
 		s.mutant = r.Control.Design.Mutant
 		s.expect[0].verdict = r.Control.Breaks
+		if s.generate != nil { // what takes a flag away stands with each operation
+			s.workload, s.ops, s.generate = block{fFile: {s.file()}}, expand(r.Workload.Ops), nil
+		}
 		s.ops = append([]op(nil), s.ops...)
 		for i := range s.ops {
 			s.ops[i].op.Unflagged = r.Control.Workload.Ops[i].Unflagged
@@ -132,7 +135,7 @@ func (p *printer) print(faults []faultBlock) string {
 	p.line("device:")
 	p.fields("  ", deviceFields, p.values)
 	p.line("workload:")
-	p.line("  file: %s", s.workload.of(fFile)[0].text)
+	p.line("  file: %s", s.file().text)
 	p.fields("  ", []*field{fLayout, fFreeSpace}, p.values)
 	p.ops()
 	p.line("faults:")
@@ -155,12 +158,8 @@ func (p *printer) print(faults []faultBlock) string {
 }
 
 func (p *printer) ops() {
-	if g := p.s.generate; g != nil {
-		pages := ""
-		if g.pages > 0 {
-			pages = fmt.Sprintf(", pages: %d", g.pages)
-		}
-		p.line("  generate: {kind: %s%s}", g.kind, pages)
+	if p.s.generate != nil {
+		p.line("  generate: %s", p.s.generatorText(p.values))
 		return
 	}
 	p.line("  ops:")

@@ -39,7 +39,11 @@ expect: [{where: {writeback: cow, folio: {max: 4KiB}}, verdict: torn}, {where: {
 control: {folio: {min: 4KiB, max: 4KiB}, copy: plain, atomic: false, breaks: lost}
 `,
 		"submits":  minimal + "design: {submit: [direct, writeback]}\n",
-		"generate": "name: x\nworkload: {generate: {kind: innodb, pages: 4}}\n",
+		"generate": "name: x\nworkload: {generate: {kind: innodb, pages: 4}}\ndesign: {submit: direct}\n",
+		"generated rows": "name: x\nworkload: {layout: [hole, contiguous], generate: {kind: overlap, first: [atomic, direct], second: [mmap, plain]}}\n" +
+			"control: {atomic: false}\nexpect: [{where: {first: direct, second: plain}, verdict: refused}, {verdict: held}]\n",
+		"generated file": "name: x\nworkload: {file: 128KiB, generate: {kind: random, pages: 5, page: 4KiB, tasks: 3, seed: 9}}\n",
+		"maintenance":    "name: x\nworkload: {generate: {kind: maintenance, with: [truncate, punch, zero]}}\n",
 		"ops": `name: "on"
 workload:
   layout: [unaligned, hole]

@@ -111,7 +111,10 @@ func (s *Scenario) valuesOf(f *field) []value {
 	case f.section == "device":
 		return s.device.of(f)
 	}
-	return s.workload.of(f)
+	if f.section == "workload" {
+		return s.lay(f)
+	}
+	return s.ofGenerate(f)
 }
 
 // row builds one row from one value of each field.
@@ -127,9 +130,13 @@ func (s *Scenario) row(vals block, fb int) Row {
 	r.Design = design(vals)
 	r.Design.Mutant = s.mutant
 	r.Device = device(vals)
-	r.Workload = workloads.Workload{File: s.workload.of(fFile)[0].n, Layout: layouts[vals[fLayout][0].text],
+	r.Workload = workloads.Workload{File: s.file().n, Layout: layouts[vals[fLayout][0].text],
 		FreeSpace: layouts[vals[fFreeSpace][0].text]}
-	for _, o := range s.ops {
+	ops := s.ops
+	if s.generate != nil {
+		ops = expand(s.generated(vals).Ops)
+	}
+	for _, o := range ops {
 		if o.op.Append {
 			o.op.Offset = r.Workload.File
 		}

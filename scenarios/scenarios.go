@@ -62,7 +62,7 @@ type Scenario struct {
 	faults   []faultBlock
 	contract []value
 	ops      []op
-	generate *generator
+	generate block // nil when the operations are written out
 	control  control
 	expect   []expectation
 }

@@ -114,7 +114,6 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 		r := decode(t, "name: x\nworkload: {ops: ["+op+"]}\n").Rows()[0]
 		assert.Equal(t, want, r.NotBuilt.What)
 	}
-	assert.Equal(t, "workload.generate: random", decode(t, "name: x\nworkload: {generate: {kind: random, pages: 4}}\n").Rows()[0].NotBuilt.What)
 	assert.Nil(t, decode(t, minimal).Rows()[0].NotBuilt)
 }
 

@@ -158,12 +158,12 @@ func checkSuite(suite string) error {
 }
 
 func showCommand(s *streams) *cobra.Command {
-	var full bool
+	var full, ops bool
 	var sets []string
 	c := &cobra.Command{
 		Use:     "show NAME | FILE.yaml",
 		Short:   "Print a scenario",
-		Example: "  untorn scenario show cow-fork\n  untorn scenario show --full cow-fork --set copy=plain",
+		Example: "  untorn scenario show cow-fork\n  untorn scenario show --full cow-fork --set copy=plain\n  untorn scenario show --ops sqlite-wal",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			sc, err := load(args[0], sets)
@@ -171,7 +171,10 @@ func showCommand(s *streams) *cobra.Command {
 				return usage(err)
 			}
 			text := sc.Full()
-			if !full && len(sets) == 0 {
+			switch {
+			case ops:
+				text = sc.Ops()
+			case !full && len(sets) == 0:
 				text = sc.Text()
 			}
 			_, err = fmt.Fprint(s.out, text)
@@ -179,6 +182,8 @@ func showCommand(s *streams) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&full, "full", false, "fill every default in")
+	c.Flags().BoolVar(&ops, "ops", false, "print the numbered operations of each row instead")
+	c.MarkFlagsMutuallyExclusive("full", "ops")
 	c.Flags().StringArrayVar(&sets, "set", nil, "override a field (and fill every default in); may be repeated")
 	return c
 }

@@ -44,7 +44,7 @@ func TestMakefileNamesEveryScenario(t *testing.T) {
 	text, err := os.ReadFile("../../Makefile")
 	require.NoError(t, err)
 	var named []string
-	for _, list := range regexp.MustCompile(`(?m)^(?:LARGE|SMALL) = ((?:.*\\\n)*.*)`).FindAllStringSubmatch(string(text), -1) {
+	for _, list := range regexp.MustCompile(`(?m)^(?:LARGE|SMALL|SHAPES) = ((?:.*\\\n)*.*)`).FindAllStringSubmatch(string(text), -1) {
 		named = append(named, strings.Fields(strings.ReplaceAll(list[1], "\\\n", " "))...)
 	}
 	slices.Sort(named)
