@@ -12,9 +12,11 @@ const (
 	stepA Step = iota
 	stepB
 	stepC
+	stepDevice
 )
 
-var toySteps = []StepInfo{{"1", "first"}, {"2", "second"}, {"R1", "third"}}
+var toySteps = []StepInfo{{Num: "1", Name: "first"}, {Num: "2", Name: "second"}, {Num: "R1", Name: "third"},
+	{Num: "31", Name: "device", Device: true}}
 
 // The waits of the toy kernel.
 const (
