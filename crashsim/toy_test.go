@@ -31,6 +31,7 @@ type toy struct {
 	queue   []string
 	faults  func(t *Task, s Step) []Fault
 	struck  int
+	failsIO bool
 	drains  int // how often Drain starts something, by setting flag 7
 	ready   func()
 	log     []string
@@ -109,9 +110,9 @@ func (k *toy) submit(name string) { k.queue = append(k.queue, name) }
 
 func (k *toy) Inflight() int { return len(k.queue) }
 
-func (k *toy) FailsIO() bool { return false }
+func (k *toy) FailsIO() bool { return k.failsIO }
 
-func (k *toy) Fail(int) {}
+func (k *toy) Fail(i int) { k.queue = append(k.queue[:i:i], k.queue[i+1:]...) }
 
 func (k *toy) Complete(i int) {
 	k.note("done:", k.queue[i])

@@ -32,6 +32,8 @@ type runFlags struct {
 	rows    []string
 	sets    []string
 	noCache bool
+	// coverage asks for the tables of steps and faults.
+	coverage bool
 }
 
 func runCommand(s *streams) *cobra.Command {
@@ -41,7 +43,9 @@ func runCommand(s *streams) *cobra.Command {
 		Short: "Run scenarios and print what became of each row",
 		Long: `Run explores every row of the scenarios, all embedded ones when none is named,
 and prints a table. A row that breaks leaves a directory under --out, and the
-table ends with the commands that replay them.`,
+table ends with the commands that replay them. The line of coverage counts the
+steps of the kernel and the kinds of fault that the rows took; what is missing
+is told for a run of the whole suite.`,
 		Example: `  untorn run
   untorn run cow-or-atomic --row nawupf=4KiB
   untorn run cow-fork --set explore.preemptions=1 --set copy=plain --set expect=held
@@ -59,6 +63,7 @@ table ends with the commands that replay them.`,
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
+	c.Flags().BoolVar(&f.coverage, "coverage", false, "also print the tables of steps and faults; json has them in any case")
 	return c
 }
 
@@ -88,7 +93,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Now: time.Now}
+	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Suite: len(args) == 0 && len(f.rows) == 0, Now: time.Now}
 	line := newProgress(s.err)
 	o.Progress = line.set
 	rep, code, err := run.Rows(ctx, rows, o)
@@ -100,7 +105,11 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if f.format == "json" {
 		write = report.WriteJSON
 	}
-	if err := write(s.out, rep); err != nil {
+	err = write(s.out, rep)
+	if err == nil && f.coverage && f.format == "text" {
+		err = report.WriteCoverage(s.out, rep)
+	}
+	if err != nil {
 		return &exitError{run.ExitEnvironment, err}
 	}
 	if code != run.ExitOK {

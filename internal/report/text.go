@@ -333,6 +333,7 @@ func summary(b *bytes.Buffer, r *Report) {
 	fmt.Fprintf(b, "%d rows, %d not as expected\n", len(r.Results), bad)
 	fmt.Fprintf(b, "%d schedules executed, %d steps, %d known states met,\n", w.Executed, w.Steps, w.CacheHits)
 	fmt.Fprintf(b, "%d images judged in %.1f s by %d workers\n", w.Judged, w.Seconds, w.Workers)
+	coverageLine(b, r.Coverage)
 	if r.Partial {
 		b.WriteString("PARTIAL: ended early; rows that are missing or marked part were not finished\n")
 	}
