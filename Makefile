@@ -19,7 +19,7 @@ torture: build   ## run every embedded scenario and print the table
 
 # Three faults everywhere, and three preemptions where that ends within minutes.
 LARGE = append cow-fork ioend-cap merge remap-chain rewrite same-unit two-writers
-SMALL = append-unaligned flush-lies state-bits-half size-limit recovery direct-busy direct-stored ext4-punch fallocate mmap-store msync punch read sync-range truncate zero-range block-device block-too-large ext4-in-place ext4-ordered ext4-refused ext4-shrinker io-error io-error-direct no-space no-space-neighbour awun direct-cached direct-cow direct-eof direct-in-place direct-overlap dsync dontcache plain-after write-through write-through-copy write-through-wait bounce cow-gc quota retry-again boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned mlock no-memory page-flag retry retry-dirty \
+SMALL = direct-unwritten size-update append-unaligned flush-lies state-bits-half size-limit recovery direct-busy direct-stored ext4-punch fallocate mmap-store msync punch read sync-range truncate zero-range block-device block-too-large ext4-in-place ext4-ordered ext4-refused ext4-shrinker io-error io-error-direct no-space no-space-neighbour awun direct-cached direct-cow direct-eof direct-in-place direct-overlap dsync dontcache plain-after write-through write-through-copy write-through-wait bounce cow-gc quota retry-again boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned mlock no-memory page-flag retry retry-dirty \
 	plain-writeback short-copy sidecar signal split stable-bounce state-bits sub-folio two-units
 
 torture-full: build ## the same with raised bounds; takes minutes
