@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 
 	"untorn/internal/key"
@@ -26,6 +27,9 @@ type Step uint8
 type StepInfo struct {
 	Num  string // the number of the step list: "12", "R1"
 	Name string // "copy"
+	// Device marks the one step that no task announces: the device executes a
+	// command.
+	Device bool
 }
 
 // Wait is what a blocked task waits for, in terms of the kernel. The zero
@@ -158,6 +162,9 @@ type Machine struct {
 	steps  []StepInfo
 	tasks  []*Task
 
+	execute Step // the label of the device's step
+	reached StepSet
+
 	// Trace, when set, receives each step and each choice.
 	Trace func(TraceEvent)
 	// OnFault, when set, is told of each fault that strikes.
@@ -178,9 +185,17 @@ type Machine struct {
 	hasher  key.Hasher
 }
 
-// NewMachine returns a machine without tasks. steps describes the labels.
+// NewMachine returns a machine without tasks. steps describes the labels, one
+// of them the device's.
 func NewMachine(k Kernel, d Device, steps []StepInfo) *Machine {
-	m := &Machine{kernel: k, device: d, steps: steps}
+	if len(steps) > maxLabels {
+		panic(fmt.Sprintf("crashsim: %d labels of steps; there is room for %d", len(steps), maxLabels))
+	}
+	execute := slices.IndexFunc(steps, func(s StepInfo) bool { return s.Device })
+	if execute < 0 {
+		panic("crashsim: no label for the step of the device")
+	}
+	m := &Machine{kernel: k, device: d, steps: steps, execute: Step(execute)}
 	m.point.m = m
 	return m
 }
@@ -190,6 +205,14 @@ func (m *Machine) Tasks() []*Task { return m.tasks }
 
 // Steps returns how many steps were announced so far in this run.
 func (m *Machine) Steps() int { return m.nsteps }
+
+// Reached returns the labels of all steps that were taken since the machine
+// was made, in any of its runs.
+func (m *Machine) Reached() StepSet { return m.reached }
+
+// AlsoReached adds steps that another machine with the same labels took on
+// behalf of this one, such as a mount of what a run left.
+func (m *Machine) AlsoReached(s StepSet) { m.reached.Union(s) }
 
 // Left returns what is left of the budget.
 func (m *Machine) Left() Budget { return m.left }
@@ -328,8 +351,9 @@ func (m *Machine) idle() {
 }
 
 func (m *Machine) complete(o Option) {
+	m.reached.Add(m.execute)
 	if m.Trace != nil {
-		m.trace(TraceEvent{Task: "device", Num: "31", Text: "completes " + m.device.CommandText(int(o.Index))})
+		m.trace(TraceEvent{Task: "device", Num: m.steps[m.execute].Num, Text: "completes " + m.device.CommandText(int(o.Index))})
 	}
 	m.device.Complete(int(o.Index))
 }
@@ -339,8 +363,9 @@ func (m *Machine) failCmd(o Option) {
 	m.left.Faults--
 	m.left.Total--
 	m.used.Faults++
+	m.reached.Add(m.execute)
 	if m.Trace != nil {
-		m.trace(TraceEvent{Task: "device", Num: "31", Text: "fails " + m.device.CommandText(int(o.Index)), Fault: true})
+		m.trace(TraceEvent{Task: "device", Num: m.steps[m.execute].Num, Text: "fails " + m.device.CommandText(int(o.Index)), Fault: true})
 	}
 	if m.OnFault != nil {
 		m.OnFault(Fault{Kind: IOError})

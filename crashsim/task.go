@@ -116,6 +116,7 @@ func (t *Task) Step(s Step) {
 		panic(unwound{})
 	}
 	t.at = s
+	m.reached.Add(s)
 	m.nsteps++
 	m.turns = 0
 	if m.nsteps >= MaxSteps {

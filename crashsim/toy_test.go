@@ -12,9 +12,11 @@ const (
 	stepA Step = iota
 	stepB
 	stepC
+	stepDevice
 )
 
-var toySteps = []StepInfo{{"1", "first"}, {"2", "second"}, {"R1", "third"}}
+var toySteps = []StepInfo{{Num: "1", Name: "first"}, {Num: "2", Name: "second"}, {Num: "R1", Name: "third"},
+	{Num: "31", Name: "device", Device: true}}
 
 // The waits of the toy kernel.
 const (
@@ -29,6 +31,7 @@ type toy struct {
 	queue   []string
 	faults  func(t *Task, s Step) []Fault
 	struck  int
+	failsIO bool
 	drains  int // how often Drain starts something, by setting flag 7
 	ready   func()
 	log     []string
@@ -107,9 +110,9 @@ func (k *toy) submit(name string) { k.queue = append(k.queue, name) }
 
 func (k *toy) Inflight() int { return len(k.queue) }
 
-func (k *toy) FailsIO() bool { return false }
+func (k *toy) FailsIO() bool { return k.failsIO }
 
-func (k *toy) Fail(int) {}
+func (k *toy) Fail(i int) { k.queue = append(k.queue[:i:i], k.queue[i+1:]...) }
 
 func (k *toy) Complete(i int) {
 	k.note("done:", k.queue[i])

@@ -5,7 +5,7 @@ import (
 	"untorn/workloads"
 )
 
-// store is a store through a shared mapping, page by page, steps M1 and M2. No
+// store is a store through a shared mapping, page by page, steps 19 and M1. No
 // inode lock stops it: the fault makes the folio writable and dirty as a whole
 // (xfs_write_fault, iomap_page_mkwrite), and as long as writeback does not
 // write-protect it the stores that follow change it at any moment.

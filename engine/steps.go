@@ -77,6 +77,7 @@ const (
 	stepSubmitFull
 	stepSubmit
 	stepBlockLayer
+	stepExecute
 	stepIoendWork
 	stepIoendError
 	stepRemap
@@ -98,6 +99,9 @@ const (
 	stepRecoverFlush
 	numSteps
 )
+
+// Steps describes the labels of the engine's machines.
+func Steps() []crashsim.StepInfo { return stepTable[:] }
 
 // stepTable describes each label: the number of the step list and a name that
 // is unique, since tapes are keyed by it.
@@ -126,8 +130,8 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepFallocateLock:    {Num: "T10", Name: "fallocate: lock inode"},
 	stepAllocateRange:    {Num: "T11", Name: "fallocate: allocate extent"},
 	stepAllocateSize:     {Num: "T12", Name: "fallocate: log size"},
-	stepMkwrite:          {Num: "M1", Name: "page fault for a store"},
-	stepStore:            {Num: "M2", Name: "store"},
+	stepMkwrite:          {Num: "19", Name: "page fault for a store"},
+	stepStore:            {Num: "M1", Name: "store"},
 	stepReadLock:         {Num: "G1", Name: "read: lock inode"},
 	stepReadFolio:        {Num: "G2", Name: "read: fill folio"},
 	stepReadCopy:         {Num: "G3", Name: "read: copy"},
@@ -174,6 +178,7 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepSubmitFull:       {Num: "29", Name: "submit bio at discontiguity"},
 	stepSubmit:           {Num: "29", Name: "submit bio"},
 	stepBlockLayer:       {Num: "30", Name: "split, merge, dispatch"},
+	stepExecute:          {Num: "31", Name: "device executes", Device: true},
 	stepIoendWork:        {Num: "32", Name: "complete ioend"},
 	stepIoendError:       {Num: "33", Name: "ioend error"},
 	stepRemap:            {Num: "34", Name: "log remap intents"},

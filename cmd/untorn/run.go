@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"untorn/internal/report"
 	"untorn/internal/run"
 	"untorn/scenarios"
 )
@@ -33,6 +34,8 @@ type runFlags struct {
 	rows    []string
 	sets    []string
 	noCache bool
+	// coverage asks for the tables of steps and faults.
+	coverage bool
 }
 
 func runCommand(s *streams) *cobra.Command {
@@ -42,8 +45,10 @@ func runCommand(s *streams) *cobra.Command {
 		Short: "Run scenarios and print what became of each row",
 		Long: `Run explores every row of the scenarios, all of a suite when none is named,
 and prints a table. A row that breaks leaves a directory under --out, and the
-table ends with the commands that replay them. --out also keeps report.json,
-from which "untorn report" makes the other formats later.`,
+table ends with the commands that replay them. The line of coverage counts the
+steps of the kernel and the kinds of fault that the rows took; what is missing
+is told for a run of the whole suite. --out also keeps report.json, from which
+"untorn report" makes the other formats later.`,
 		Example: `  untorn run
   untorn run cow-or-atomic --row nawupf=4KiB
   untorn run cow-fork --set explore.preemptions=1 --set copy=plain --set expect=held
@@ -65,6 +70,7 @@ from which "untorn report" makes the other formats later.`,
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
+	c.Flags().BoolVar(&f.coverage, "coverage", false, "also print the tables of steps and faults; json has them in any case")
 	return c
 }
 
@@ -89,6 +95,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if err := checkSuite(f.suite); err != nil {
 		return usage(err)
 	}
+	suite := len(args) == 0 && len(f.rows) == 0 && f.suite == scenarios.Main
 	if len(args) == 0 {
 		args = scenarios.List(f.suite)
 	}
@@ -101,7 +108,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Now: time.Now}
+	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Suite: suite, Now: time.Now}
 	line := newProgress(s.err)
 	o.Progress = line.set
 	rep, code, err := run.Rows(ctx, rows, o)
@@ -109,7 +116,11 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if err != nil {
 		return &exitError{code, err}
 	}
-	if err := format.Write(s.out, rep); err != nil {
+	err = format.Write(s.out, rep)
+	if err == nil && f.coverage && f.format == "text" {
+		err = report.WriteCoverage(s.out, rep)
+	}
+	if err != nil {
 		return &exitError{run.ExitEnvironment, err}
 	}
 	if code != run.ExitOK {

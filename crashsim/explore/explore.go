@@ -109,6 +109,10 @@ type Result struct {
 	Stuck        *crashsim.Outcome
 	StuckChoices []int
 	StuckBound   crashsim.Budget
+	// Reached are the steps taken in any schedule, whole levels or the sample:
+	// a state that is known adds none, since whoever explored it took them. Of
+	// a level that the context cut off it holds what was executed until then.
+	Reached crashsim.StepSet
 
 	// What this run did; it depends on workers and cache.
 	Executed  uint64 // schedules executed, whole or in part

@@ -61,6 +61,7 @@ func (x *exploration) sampled(samplers []*sampler, partial bool) (*Result, error
 		total.add(&s.total)
 		r.Executed += s.executed
 		r.Steps += s.steps
+		r.Reached.Union(s.m.Reached())
 		for c := range best {
 			if s.best[c].better(&best[c]) {
 				best[c] = s.best[c]

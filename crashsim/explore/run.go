@@ -169,6 +169,7 @@ func (x *exploration) finish() *Result {
 		r.Executed += w.executed
 		r.Steps += w.steps
 		r.CacheHits += w.hits
+		r.Reached.Union(w.m.Reached())
 	}
 	r.CacheFull = x.table != nil && x.table.full.Load()
 	return r

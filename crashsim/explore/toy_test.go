@@ -42,9 +42,11 @@ const (
 	stepEnd
 	stepFlush
 	stepSpin
+	stepDevice
 )
 
-var toySteps = []crashsim.StepInfo{{Num: "1", Name: "load"}, {Num: "2", Name: "store"}, {Num: "3", Name: "end"}, {Num: "4", Name: "flush"}, {Num: "5", Name: "spin"}}
+var toySteps = []crashsim.StepInfo{{Num: "1", Name: "load"}, {Num: "2", Name: "store"}, {Num: "3", Name: "end"}, {Num: "4", Name: "flush"}, {Num: "5", Name: "spin"},
+	{Num: "6", Name: "device", Device: true}}
 
 const (
 	waitAck uint8 = 1 + iota

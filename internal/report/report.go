@@ -23,6 +23,8 @@ type Report struct {
 	Started string   `json:"started"` // RFC 3339, UTC
 	Partial bool     `json:"partial"` // ended early, by a signal or a timeout
 	Results []Result `json:"results"`
+	// Coverage is that of all rows; the report of a run directory has none.
+	Coverage *Coverage `json:"coverage,omitempty"`
 }
 
 // Host is the machine that ran it. It decides nothing.
@@ -129,6 +131,8 @@ type Result struct {
 	Verdicts       Fields `json:"verdicts"`
 	VersionsBehind Fields `json:"versions_behind"`
 	Fired          Fields `json:"fired"`
+	// Steps are the numbers of the steps that the design reached.
+	Steps []string `json:"steps"`
 
 	Work           Work            `json:"work"`
 	Control        *Control        `json:"control"`

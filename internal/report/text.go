@@ -25,6 +25,7 @@ func WriteText(w io.Writer, r *Report) error {
 	for _, l := range totals(r) {
 		fmt.Fprintln(&b, l)
 	}
+	coverageLine(&b, r.Coverage)
 	if r.Partial {
 		fmt.Fprintln(&b, partialNote)
 	}

@@ -86,6 +86,8 @@ func cacheDiffers(with, without *Explored) string {
 		return fmt.Sprintf("the cache changes the count of schedules: %v with it, %v without", with.Schedules, without.Schedules)
 	case with.Tally != without.Tally:
 		return "the cache changes what was counted, though not the number of schedules"
+	case with.Reached != without.Reached:
+		return "the cache changes which steps were reached"
 	case with.Distinct != without.Distinct || with.DistinctExact != without.DistinctExact:
 		return fmt.Sprintf("the cache changes the count of distinct images: %d with it, %d without", with.Distinct, without.Distinct)
 	case !reflect.DeepEqual(with.Findings, without.Findings):

@@ -28,7 +28,7 @@ func newResult(r *scenarios.Row) *report.Result {
 		Bounds:      report.Bounds{Budget: r.Faults.Budget, Preemptions: r.Explore.Preemptions},
 		Equivalence: model.Equivalence, Assumptions: assumptions(r),
 		Schedules: "0", Covered: "0", Distinct: "0", DistinctExact: true,
-		Verdicts: report.Fields{}, VersionsBehind: report.Fields{}, Fired: report.Fields{}, Cost: report.Fields{},
+		Verdicts: report.Fields{}, VersionsBehind: report.Fields{}, Fired: report.Fields{}, Steps: []string{}, Cost: report.Fields{},
 	}
 }
 
@@ -56,6 +56,7 @@ func (o *Options) fill(res *report.Result, r *scenarios.Row, design, control *ar
 	}
 	res.VersionsBehind = versionsBehind(&d.Counts)
 	res.Fired = fired(&d.Counts, &r.Faults)
+	res.Steps = stepNumbers(&d.Reached)
 	res.Counterexample = counterexample(design)
 	addWork(&res.Work, d)
 	if control.res == nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"untorn/crashsim"
 	"untorn/internal/report"
 	"untorn/scenarios"
 	"untorn/verifier"
@@ -17,9 +18,10 @@ const manyRows = 4
 
 // doneRow is a row that was run.
 type doneRow struct {
-	res  *report.Result
-	code int
-	err  error
+	res     *report.Result
+	reached crashsim.StepSet // by the design
+	code    int
+	err     error
 }
 
 // all runs rows until ctx ends and returns those that were run, in order.
@@ -42,7 +44,7 @@ func (o *Options) all(ctx context.Context, plans []planned, out *output) ([]done
 					return
 				}
 				d := &done[i]
-				if d.res, d.code, d.err = one.row(ctx, &plans[i], shared, out); d.err != nil {
+				if *d = one.row(ctx, &plans[i], shared, out); d.err != nil {
 					failed.Store(true)
 					return
 				}

@@ -34,6 +34,7 @@ type Options struct {
 	Keep     bool   // write one for rows that held, too
 	Workers  int    // at least 1
 	NoCache  bool   // check that skipping known states changes nothing
+	Suite    bool   // the rows are all of the suite, so that what they do not reach is missing
 	Progress func(line string)
 
 	// Now tells the time for the report; nothing is decided by it.
@@ -76,6 +77,7 @@ func Rows(ctx context.Context, rows []scenarios.Row, o Options) (*report.Report,
 	if rep.Partial {
 		code.add(ExitUnexpected)
 	}
+	rep.Coverage = coverage(done, rep.Results, o.Suite && !rep.Partial)
 	if err := out.writeReport(rep); err != nil {
 		return nil, ExitEnvironment, &EnvironmentError{err}
 	}
@@ -165,33 +167,34 @@ const (
 )
 
 // row runs one row.
-func (o *Options) row(ctx context.Context, p *planned, shared *controls, out *output) (*report.Result, int, error) {
+func (o *Options) row(ctx context.Context, p *planned, shared *controls, out *output) doneRow {
 	r := p.row
 	res := newResult(r)
 	switch {
 	case p.skip != "":
 		res.Verdict, res.Reason, res.AsExpected = "skipped", p.skip, true
-		return res, ExitOK, nil
+		return doneRow{res: res, code: ExitOK}
 	case p.notBuilt != "":
 		res.Verdict, res.Reason, res.NotBuilt = "not-checked", p.notBuilt, true
-		return res, ExitNotBuilt, nil
+		return doneRow{res: res, code: ExitNotBuilt}
 	}
 	start := o.Now()
 	design := designArm(r)
 	if err := o.explainDesign(ctx, r, design); err != nil {
-		return nil, 0, err
+		return doneRow{err: err}
 	}
 	control, err := shared.of(o, ctx, r, design, &res.Work)
 	if err != nil {
-		return nil, 0, err
+		return doneRow{err: err}
 	}
 	o.fill(res, r, design, control)
 	if err := o.write(res, p, design, control, out); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", out.root, err)
+		return doneRow{err: fmt.Errorf("%s: %w", out.root, err)}
 	}
 	res.Work.Workers, res.Work.Seconds = o.Workers, o.Now().Sub(start).Seconds()
+	done := doneRow{res: res, reached: design.res.Reached, code: ExitOK}
 	if !res.AsExpected {
-		return res, ExitUnexpected, nil
+		done.code = ExitUnexpected
 	}
-	return res, ExitOK, nil
+	return done
 }

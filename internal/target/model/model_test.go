@@ -104,6 +104,7 @@ func variants() map[string]*Config {
 	c.Design.Copy, c.Design.Stable = engine.CopyPlain, engine.StableNone
 	c.Workload.Ops = append(c.Workload.Ops, workloads.Op{Task: "b", Kind: workloads.Fsync})
 	v["partial blocks"] = c
+	v["mounts cut"] = cutMounts("", 1)
 	return v
 }
 
@@ -122,6 +123,7 @@ func TestKnownStatesAreNotExploredAgain(t *testing.T) {
 				require.Equal(t, without.Schedules.String(), with.Schedules.String(), "%v", b)
 				require.Equal(t, without.Tally, with.Tally, "%v", b)
 				require.Equal(t, without.Findings, with.Findings, "%v", b)
+				require.Equal(t, without.Reached, with.Reached, "%v", b)
 				n, _ := ws.Distinct()
 				m, _ := wos.Distinct()
 				require.Equal(t, m, n)
@@ -147,10 +149,38 @@ func TestWorkersAgree(t *testing.T) {
 				require.Equal(t, one.Schedules, many.Schedules)
 				require.Equal(t, one.Tally, many.Tally)
 				require.Equal(t, one.Findings, many.Findings)
+				require.Equal(t, one.Reached, many.Reached)
 				n1, _ := s1.Distinct()
 				n2, _ := s2.Distinct()
 				require.Equal(t, n1, n2)
 			}
+		})
+	}
+}
+
+// TestReached: a step that takes a fault, another layout or a cut mount to get
+// to is in the set when that is allowed and not before.
+func TestReached(t *testing.T) {
+	broken := plain(small())
+	broken.Faults.Kinds[crashsim.IOError] = true
+	for _, c := range []struct {
+		place         string
+		without, with *Config
+		less, more    crashsim.Budget
+	}{
+		{"retry rejected copy", broken, broken, bound(0, 1), bound(1, 0)},
+		{"ioend error", broken, broken, bound(0, 1), bound(1, 0)},
+		{"convert unwritten", small(), variants()["hole"], bound(1, 0), bound(0, 0)},
+		{"recovery: read log", cutMounts("", 0), cutMounts("", 1), bound(1, 1), bound(0, 0)},
+		{"recovery: log intents done", cutMounts("", 1), cutMounts("", 1), bound(0, 0), bound(1, 1)},
+	} {
+		t.Run(c.place, func(t *testing.T) {
+			at := slices.IndexFunc(engine.Steps(), func(s crashsim.StepInfo) bool { return s.Name == c.place })
+			require.GreaterOrEqual(t, at, 0)
+			res, _ := explored(t, c.without, explore.Config{Bound: c.less, StopAt: -1})
+			require.False(t, res.Reached.Has(crashsim.Step(at)))
+			res, _ = explored(t, c.with, explore.Config{Bound: c.more, StopAt: -1})
+			require.True(t, res.Reached.Has(crashsim.Step(at)))
 		})
 	}
 }

@@ -18,13 +18,14 @@ import (
 type remounter struct {
 	config   *Config
 	interner *blk.Interner
-	data     blk.Sector // where the metadata ends
+	kernel   *crashsim.Machine // is told which steps the mounts take
+	data     blk.Sector        // where the metadata ends
 	part     *blk.Partition
 	image    []blk.Handle // metadata, then sectors that a mount does not read
 }
 
 func newRemounter(p *program) *remounter {
-	return &remounter{config: p.config, interner: p.interner, data: p.kernel.Super().Data.Start, part: verifier.PartitionOf(p.kernel.Super(), p.interner),
+	return &remounter{config: p.config, interner: p.interner, kernel: p.kernel.Machine(), data: p.kernel.Super().Data.Start, part: verifier.PartitionOf(p.kernel.Super(), p.interner),
 		image: slices.Clone(p.kernel.Initial())}
 }
 
@@ -98,6 +99,7 @@ func (r *remounter) cuts(meta []blk.Handle, trace func(crashsim.TraceEvent), fou
 	if out := mount.Machine().Run(explore.Replay(nil), crashsim.Budget{}); out.Kind != crashsim.Done {
 		panic("model: a mount that does not end: " + out.Detail)
 	}
+	r.kernel.AlsoReached(mount.Machine().Reached())
 	return all.all
 }
 
