@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build test torture torture-full bench install
+.PHONY: help build test torture torture-full debate mutants bench install
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -20,15 +20,21 @@ torture: build   ## run every embedded scenario and print the table
 # Three faults everywhere, and three preemptions where that ends within minutes;
 # two and one for the shapes of applications, which are longer.
 LARGE = append cow-fork ioend-cap merge remap-chain rewrite same-unit two-writers
-SMALL = direct-unwritten size-update append-unaligned flush-lies state-bits-half size-limit recovery direct-busy direct-stored ext4-punch fallocate mmap-store msync punch read sync-range truncate zero-range block-device block-too-large ext4-in-place ext4-ordered ext4-refused ext4-shrinker io-error io-error-direct no-space no-space-neighbour awun direct-cached direct-cow direct-eof direct-in-place direct-overlap dsync dontcache plain-after write-through write-through-copy write-through-wait bounce cow-gc quota retry-again boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned mlock no-memory page-flag retry retry-dirty \
+SMALL = failed-write direct-unwritten size-update append-unaligned flush-lies state-bits-half size-limit recovery direct-busy direct-stored ext4-punch fallocate mmap-store msync punch read sync-range truncate zero-range block-device block-too-large ext4-in-place ext4-ordered ext4-refused ext4-shrinker io-error io-error-direct no-space no-space-neighbour awun direct-cached direct-cow direct-eof direct-in-place direct-overlap dsync dontcache plain-after write-through write-through-copy write-through-wait bounce cow-gc quota retry-again boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned mlock no-memory page-flag retry retry-dirty \
 	plain-writeback short-copy sidecar signal split stable-bounce state-bits sub-folio two-units
 SHAPES = append-layouts cloud-volume innodb innodb-doublewrite maintenance overlap postgres-checkpoint postgres-fpw \
 	postgres-mixed postgres-wal random small-files sqlite-wal
 
-torture-full: build ## the same with raised bounds; takes minutes
+torture-full: debate ## the same with raised bounds, and the debate; takes long
 	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=3 $(SMALL)
 	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=2 $(LARGE)
 	./bin/untorn run --out runs-full --set faults.budget=2 --set explore.preemptions=1 $(SHAPES)
+
+debate: build    ## run every design that makes sense; takes minutes
+	./bin/untorn run --suite debate --out runs-debate
+
+mutants: build   ## score the suite against planted defects; takes minutes
+	./bin/untorn mutants
 
 bench:           ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -57,6 +57,8 @@ func (r *Row) reduce(control bool) string {
 		for f, vs := range s.control.design {
 			vals[f] = vs
 		}
+		// The stricter contract may make no sense without the protection.
+		vals[fContract] = []value{{text: "untorn"}}
 		s.mutant = r.Control.Design.Mutant
 		s.expect[0].verdict = r.Control.Breaks
 		if s.generate != nil { // what takes a flag away stands with each operation

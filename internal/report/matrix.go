@@ -12,13 +12,14 @@ type matrix struct {
 	designs  []string   // labels without the block of faults
 	faults   []string   // names of the blocks
 	cells    [][]string // by design, then by block
+	legend   string
 }
 
 // matrices returns a matrix for each scenario of several designs and several
 // named blocks of faults, in the order of the report.
 func matrices(r *Report) []*matrix {
 	var all []*matrix
-	of := make(map[string]*matrix)
+	of, large := make(map[string]*matrix), r.large()
 	for i := range r.Results {
 		res := &r.Results[i]
 		name := res.Faults.Get("name")
@@ -27,16 +28,25 @@ func matrices(r *Report) []*matrix {
 		}
 		m := of[res.Scenario]
 		if m == nil {
-			m = &matrix{scenario: res.Scenario}
+			m = &matrix{scenario: res.Scenario, legend: matrixLegend}
 			of[res.Scenario], all = m, append(all, m)
 		}
-		m.put(design(res), name, matrixCell(res))
+		if large[res.Scenario] {
+			m.put(design(res), name, marked(res))
+		} else {
+			m.put(design(res), name, matrixCell(res))
+		}
 	}
 	var out []*matrix
 	for _, m := range all {
-		if len(m.designs) > 1 && len(m.faults) > 1 {
-			out = append(out, m)
+		if len(m.designs) < 2 || len(m.faults) < 2 {
+			continue
 		}
+		if large[m.scenario] {
+			m.legend = collapsedLegend
+			m.collapse()
+		}
+		out = append(out, m)
 	}
 	return out
 }
@@ -92,7 +102,10 @@ func matrixCell(res *Result) string {
 // title stands above a matrix, and matrixLegend below it.
 func (m *matrix) title() string { return m.scenario + ": verdict by design and faults" }
 
-const matrixLegend = "verdict, faults+preemptions/steps of the cheapest counterexample; -: no row"
+const (
+	matrixLegend    = "verdict, faults+preemptions/steps of the cheapest counterexample; -: no row"
+	collapsedLegend = "a | b: either; fields that are not named: any value that makes sense"
+)
 
 // designWidth is the most that the labels of designs take in a text matrix,
 // and blockWidth what that leaves for the name of a block of faults.
@@ -120,7 +133,7 @@ func textMatrix(b *bytes.Buffer, m *matrix) {
 		from = to
 	}
 	b.Truncate(b.Len() - 1) // the legend belongs to the table
-	fmt.Fprintf(b, "%s\n\n", matrixLegend)
+	fmt.Fprintf(b, "%s\n\n", m.legend)
 }
 
 // width is what a column takes.

@@ -25,9 +25,9 @@ type gridLine struct {
 // add puts a line at the end for each row that cells has something to say
 // about.
 func (g *grid) add(r *Report, cells func(*Result) []string) {
-	for i := range r.Results {
-		if c := cells(&r.Results[i]); c != nil {
-			g.lines = append(g.lines, gridLine{&r.Results[i], c})
+	for _, res := range r.listed() {
+		if c := cells(res); c != nil {
+			g.lines = append(g.lines, gridLine{res, c})
 		}
 	}
 }
@@ -102,8 +102,8 @@ func space(r *Report, kinds []string, all bool) *grid {
 func firedKinds(r *Report) []string {
 	var out []string
 	seen := make(map[string]bool)
-	for i := range r.Results {
-		for _, f := range r.Results[i].Fired {
+	for _, res := range r.listed() {
+		for _, f := range res.Fired {
 			if !seen[f.Name] {
 				seen[f.Name] = true
 				out = append(out, f.Name)
@@ -118,9 +118,9 @@ func firedKinds(r *Report) []string {
 func behindBins(r *Report) []string {
 	seen := make(map[string]bool)
 	var bins []string
-	for i := range r.Results {
-		for _, f := range r.Results[i].VersionsBehind {
-			if !seen[f.Name] && r.Results[i].VersionsBehind.Get(f.Name) != "0" {
+	for _, res := range r.listed() {
+		for _, f := range res.VersionsBehind {
+			if !seen[f.Name] && res.VersionsBehind.Get(f.Name) != "0" {
 				seen[f.Name] = true
 				bins = append(bins, f.Name)
 			}
@@ -166,8 +166,7 @@ func title(res *Result) string {
 // expected or was skipped.
 func explanations(r *Report) []explanation {
 	var out []explanation
-	for i := range r.Results {
-		res := &r.Results[i]
+	for _, res := range r.listed() {
 		if res.AsExpected && res.Verdict != skipped || res.Reason == "" {
 			continue
 		}
@@ -220,8 +219,7 @@ type replayGroup struct {
 // first.
 func replays(r *Report) []replayGroup {
 	expected, not := replayGroup{title: "Broke as expected, replay with:"}, replayGroup{title: "NOT AS EXPECTED, replay with:"}
-	for i := range r.Results {
-		res := &r.Results[i]
+	for _, res := range r.listed() {
 		if res.Counterexample == nil || res.Counterexample.Replay == "" {
 			continue
 		}

@@ -345,3 +345,26 @@ func TestSameReportForAnyWorkers(t *testing.T) {
 	}
 	assert.Equal(t, texts[0], texts[1])
 }
+
+// TestLargeProduct: rows of a large product that break as expected leave no
+// directory and say how to have one; a smaller one leaves them.
+func TestLargeProduct(t *testing.T) {
+	torn := explored(verifier.Held, verifier.Torn)
+	sizes := "nawupf: [512, 1024, 1536, 2048, 2560, 3072, 3584, 4096], awun: [512, 1024, 1536, 2048, 2560, 3072, 3584, 4096], dn: [true, false]"
+	for extra, large := range map[string]bool{
+		"device: {" + sizes + ", fua: [true, false]}\nexpect: torn": true,
+		"device: {" + sizes + "}\nexpect: torn":                     false,
+	} {
+		all := rows(t, extra)
+		require.Equal(t, large, len(all) >= largeProduct)
+		o := options(t, &fake{design: torn, control: torn})
+		rep, code, err := Rows(context.Background(), all, o)
+		require.NoError(t, err)
+		assert.Equal(t, ExitOK, code)
+		_, err = os.Stat(filepath.Join(o.Out, "x"))
+		assert.Equal(t, large, os.IsNotExist(err))
+		replay := rep.Results[0].Counterexample.Replay
+		assert.Equal(t, large, strings.HasPrefix(replay, "untorn run x.yaml --row 'nawupf=512 "), replay)
+		assert.Equal(t, large, strings.HasSuffix(replay, " --keep"), replay)
+	}
+}
