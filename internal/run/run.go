@@ -163,7 +163,7 @@ func newReport(now time.Time) *report.Report {
 // it changes whenever the same scenario may give other counts.
 const (
 	Version       = "0.1.0"
-	EngineVersion = "1"
+	EngineVersion = "2"
 )
 
 // row runs one row.
