@@ -135,7 +135,7 @@ func listCommand(s *streams) *cobra.Command {
 				if err != nil {
 					return usage(err)
 				}
-				fmt.Fprintf(s.out, "%-18s %s\n", name, sc.About)
+				fmt.Fprintf(s.out, "%-20s %s\n", name, sc.About)
 			}
 			return nil
 		},
