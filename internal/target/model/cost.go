@@ -30,7 +30,7 @@ func Cost(c *Config) (*cost.Figures, error) {
 		m.waits[i] = make([]int64, len(c.Workload.Ops))
 	}
 	m.pinned = make([]int64, len(c.Workload.Ops))
-	m.Block = c.Design.Block
+	m.Block, m.ExtentsAtSync = c.Design.Block, []int64{}
 	k.Machine().Trace = m.step
 	k.Device().OnEvent = m.event
 	if out := k.Machine().Run(quiet{}, crashsim.Budget{}); out.Kind != crashsim.Done {

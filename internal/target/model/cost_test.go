@@ -275,3 +275,19 @@ func TestCostOfVariants(t *testing.T) {
 		})
 	}
 }
+
+// TestCostOfStuck: a run that does not end has no figures. Two direct writes
+// into fragments need more ioends than there are.
+func TestCostOfStuck(t *testing.T) {
+	cfg := oneUnit()
+	d := &cfg.Design
+	d.Submit, d.Writeback, d.Track, d.Copy, d.Stable = engine.SubmitDirect, engine.WritebackPlain, engine.TrackNone, engine.CopyPlain, engine.StableNone
+	cfg.Workload.File, cfg.Workload.Layout = 256*kib, workloads.Fragmented
+	cfg.Workload.Ops = []workloads.Op{
+		{Task: "a", Kind: workloads.Pwrite, Length: 256 * kib, Direct: true},
+		{Task: "b", Kind: workloads.Pwrite, Length: 4 * kib, Direct: true}}
+	_, err := Cost(cfg)
+	require.ErrorContains(t, err, "stuck: panic")
+	cfg.Workload.Ops = cfg.Workload.Ops[:1]
+	require.Equal(t, int64(64), costOf(t, cfg).DataCommands)
+}
