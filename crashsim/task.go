@@ -52,6 +52,9 @@ func (t *Task) ID() int { return t.id }
 // At returns the step that the task announced last.
 func (t *Task) At() Step { return t.at }
 
+// Waits returns what the task waits for, the zero value when it does not.
+func (t *Task) Waits() Wait { return t.wait }
+
 // Machine returns the machine the task belongs to.
 func (t *Task) Machine() *Machine { return t.m }
 

@@ -12,5 +12,6 @@ func (bounceCopier) begin(t *task) workloads.Errno {
 	if !t.pinUserPages() {
 		return workloads.EFAULT
 	}
+	t.k.counters.CopiedTwice += int64(t.f.end-t.f.start) * sectorBytes
 	return 0
 }

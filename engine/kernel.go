@@ -63,6 +63,8 @@ type Kernel struct {
 	down                   int32 // 1 when the file system has shut down
 	drained                int32 // stages of the drain that have begun
 
+	counters Counters
+
 	payload []blk.Handle // of the request being dispatched
 
 	// OnHash, when set, adds what the kernel's owner knows of the state: what
@@ -227,6 +229,7 @@ func (k *Kernel) Reset() {
 	k.started = flusherWork{}
 	k.logWork, k.drained, k.down = 0, 0, 0
 	k.orderedFrom, k.orderedTo = 0, 0
+	k.counters = Counters{}
 }
 
 // Drain starts what the system does in its own time once all tasks ended: the

@@ -385,6 +385,7 @@ func (k *Kernel) mapNew(fork []forkEntry, from, to, disk int32, state blockState
 		d := disk + b - from
 		fork[b] = mapped(d, state == blockUsed)
 		k.alloc.set(d, state)
+		k.counters.Allocated++
 		k.logMapping(b, d, state)
 	}
 	k.forksChanged()

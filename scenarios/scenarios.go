@@ -17,18 +17,24 @@ import (
 	"strings"
 )
 
-//go:embed *.yaml debate/*.yaml
+//go:embed *.yaml debate/*.yaml cost/*.yaml
 var embedded embed.FS
 
 // Suites of embedded scenarios: Main is small and quick and covers every step
-// and fault, Debate is the product of all designs that make sense.
+// and fault, Debate is the product of all designs that make sense, and Cost is for
+// "untorn cost": larger workloads without faults.
 const (
 	Main   = "main"
 	Debate = "debate"
+	Cost   = "cost"
 )
 
-// Suites lists the suites.
-func Suites() []string { return []string{Main, Debate} }
+// Suites lists all suites.
+func Suites() []string { return []string{Main, Debate, Cost} }
+
+// Tortured lists those whose schedules can be explored; workloads of Cost have
+// too many.
+func Tortured() []string { return []string{Main, Debate} }
 
 // folder returns where the scenarios of a suite are.
 func folder(suite string) string {

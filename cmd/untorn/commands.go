@@ -127,7 +127,7 @@ func listCommand(s *streams) *cobra.Command {
 		Example: "  untorn scenario list\n  untorn scenario list --suite debate",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := checkSuite(suite); err != nil {
+			if err := checkSuite(suite, scenarios.Suites()); err != nil {
 				return usage(err)
 			}
 			for _, name := range scenarios.List(suite) {
@@ -140,19 +140,20 @@ func listCommand(s *streams) *cobra.Command {
 			return nil
 		},
 	}
-	suiteFlag(c, &suite)
+	suiteFlag(c, &suite, scenarios.Suites())
 	return c
 }
 
-// suiteFlag adds --suite to a command.
-func suiteFlag(c *cobra.Command, suite *string) {
-	c.Flags().StringVar(suite, "suite", scenarios.Main, "suite of embedded scenarios: "+strings.Join(scenarios.Suites(), " or "))
-	_ = c.RegisterFlagCompletionFunc("suite", cobra.FixedCompletions(scenarios.Suites(), cobra.ShellCompDirectiveNoFileComp))
+// suiteFlag adds --suite to a command that takes some of the suites; the value
+// that suite has is the default.
+func suiteFlag(c *cobra.Command, suite *string, suites []string) {
+	c.Flags().StringVar(suite, "suite", *suite, "suite of embedded scenarios: "+strings.Join(suites, ", "))
+	completeWords(c, "suite", suites)
 }
 
-func checkSuite(suite string) error {
-	if !slices.Contains(scenarios.Suites(), suite) {
-		return fmt.Errorf("--suite %q; allowed: %s", suite, strings.Join(scenarios.Suites(), ", "))
+func checkSuite(suite string, suites []string) error {
+	if !slices.Contains(suites, suite) {
+		return fmt.Errorf("--suite %q; allowed: %s", suite, strings.Join(suites, ", "))
 	}
 	return nil
 }

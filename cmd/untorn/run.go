@@ -39,7 +39,7 @@ type runFlags struct {
 }
 
 func runCommand(s *streams) *cobra.Command {
-	f := &runFlags{}
+	f := &runFlags{suite: scenarios.Main}
 	c := &cobra.Command{
 		Use:   "run [NAME | FILE.yaml]...",
 		Short: "Run scenarios and print what became of each row",
@@ -60,7 +60,7 @@ is told for a run of the whole suite. --out also keeps report.json, from which
 			return runScenarios(c.Context(), s, f, args, c.Flags().Changed("seed"))
 		},
 	}
-	suiteFlag(c, &f.suite)
+	suiteFlag(c, &f.suite, scenarios.Tortured())
 	formatFlag(c, &f.format)
 	c.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "workers; the counts do not depend on it")
 	c.Flags().Int64Var(&f.seed, "seed", 1, "seed of random explorations")
@@ -92,7 +92,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if seeded {
 		sets = append(sets, fmt.Sprintf("explore.seed=%d", f.seed))
 	}
-	if err := checkSuite(f.suite); err != nil {
+	if err := checkSuite(f.suite, scenarios.Tortured()); err != nil {
 		return usage(err)
 	}
 	suite := len(args) == 0 && len(f.rows) == 0 && f.suite == scenarios.Main

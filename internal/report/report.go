@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+
+	"untorn/internal/cost"
 )
 
 // Schema is the version of the JSON form. Field names are a promise within it.
@@ -137,7 +139,7 @@ type Result struct {
 	Work           Work            `json:"work"`
 	Control        *Control        `json:"control"`
 	Counterexample *Counterexample `json:"counterexample"`
-	Cost           Fields          `json:"cost"`
+	Cost           *cost.Figures   `json:"cost"` // null for a row that did not run
 }
 
 // Bounds are the limits of one run of the row.

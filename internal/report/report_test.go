@@ -23,7 +23,7 @@ func sample() *Report {
 		Design: Fields{{"filesystem", json.RawMessage(`"xfs"`)}, {"block", json.RawMessage("4096")}}, Device: Fields{{"lba", json.RawMessage("512")}},
 		Faults: Fields{{"budget", json.RawMessage("2")}}, Contract: "untorn", Target: "model", Seed: 1, Expect: "held",
 		Exhaustive: true, Bounds: Bounds{2, 2}, Equivalence: "none, all, first and last of each piece", Assumptions: []string{"an assumption"},
-		DistinctExact: true, Cost: Fields{},
+		DistinctExact: true,
 	}
 	held := base
 	held.Scenario, held.Verdict, held.AsExpected = "cow-fork", "held", true
@@ -34,6 +34,8 @@ func sample() *Report {
 	held.Work = Work{Executed: 12, Steps: 3456, Judged: 7890123, CacheHits: 11, Seconds: 1.25, Workers: 2}
 	held.Control = &Control{Verdict: "torn", Covered: "12", Distinct: "3", Fired: fired("1", "0", "0"),
 		Counterexample: &Counterexample{Verdict: "torn", Steps: 20, Trace: []string{"12 copy"}}}
+
+	held.Cost = figures()
 
 	torn := base
 	torn.Scenario, torn.Row, torn.Verdict, torn.Expect, torn.AsExpected = "boundary", "layout=contiguous", "torn", "torn", true

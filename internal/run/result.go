@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"untorn/crashsim"
+	"untorn/internal/cost"
 	"untorn/internal/count"
 	"untorn/internal/report"
 	"untorn/internal/target/model"
@@ -28,7 +29,11 @@ func newResult(r *scenarios.Row) *report.Result {
 		Bounds:      report.Bounds{Budget: r.Faults.Budget, Preemptions: r.Explore.Preemptions},
 		Equivalence: model.Equivalence, Assumptions: assumptions(r),
 		Schedules: "0", Covered: "0", Distinct: "0", DistinctExact: true,
+<<<<<<< HEAD
 		Verdicts: report.Fields{}, VersionsBehind: report.Fields{}, Fired: report.Fields{}, Steps: []string{}, Cost: report.Fields{},
+=======
+		Verdicts: report.Fields{}, VersionsBehind: report.Fields{}, Fired: report.Fields{},
+>>>>>>> 7188b4b (untorn cost: tables of what each design costs, and the figures in report.json)
 	}
 }
 
@@ -58,6 +63,9 @@ func (o *Options) fill(res *report.Result, r *scenarios.Row, design, control *ar
 	res.Fired = fired(&d.Counts, &r.Faults)
 	res.Steps = stepNumbers(&d.Reached)
 	res.Counterexample = counterexample(design)
+	if design.verdict != verifier.Stuck {
+		res.Cost = o.cost(design)
+	}
 	addWork(&res.Work, d)
 	if control.res == nil {
 		return
@@ -65,6 +73,16 @@ func (o *Options) fill(res *report.Result, r *scenarios.Row, design, control *ar
 	c := control.res
 	res.Control = &report.Control{Verdict: control.verdict.String(), Covered: c.Counts.Covered.String(), Distinct: fmt.Sprint(c.Distinct),
 		Fired: fired(&c.Counts, &r.Faults), Counterexample: counterexample(control)}
+}
+
+// cost returns what the quiet schedule of an arm takes, nil when it does not
+// end: bounds may have kept the exploration away from where that shows.
+func (o *Options) cost(a *arm) *cost.Figures {
+	f, err := o.Target.Cost(&a.cfg)
+	if err != nil {
+		return nil
+	}
+	return f
 }
 
 func addWork(w *report.Work, e *Explored) {

@@ -5,6 +5,7 @@ import (
 
 	"untorn/crashsim/explore"
 	"untorn/internal/blk"
+	"untorn/internal/cost"
 	"untorn/internal/stamp"
 	"untorn/internal/tape"
 	"untorn/internal/target/model"
@@ -17,6 +18,8 @@ type Target interface {
 	Check(c *model.Config) error
 	// Explore walks the schedules of c, or draws cfg.Runs of them.
 	Explore(ctx context.Context, c *model.Config, cfg explore.Config) (*Explored, error)
+	// Cost runs the quiet schedule of c and says what it took.
+	Cost(c *model.Config) (*cost.Figures, error)
 	// ReplayFinding runs the schedule of a finding again.
 	ReplayFinding(c *model.Config, f *explore.Finding) (*model.Replay, error)
 	// ReplayStuck runs the schedule that did not end again.
@@ -68,6 +71,9 @@ func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (
 	e.Distinct, e.DistinctExact = shared.Distinct()
 	return e, nil
 }
+
+// Cost implements Target.
+func (Model) Cost(c *model.Config) (*cost.Figures, error) { return model.Cost(c) }
 
 // ReplayFinding implements Target.
 func (Model) ReplayFinding(c *model.Config, f *explore.Finding) (*model.Replay, error) {
