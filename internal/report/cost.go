@@ -188,11 +188,12 @@ func WriteCostText(w io.Writer, c *Costs) error {
 // its values of those.
 func (t *costTable) lines(c *Costs) (out [][]string) {
 	add := func(name, indent string, cells []string) {
-		for i, piece := range wrap(name, costNameWidth-len(indent)) {
-			if i > 0 {
-				cells, indent = make([]string, len(cells)), "  "
+		first := wrap(name, costNameWidth-len(indent))[0]
+		out = append(out, append([]string{indent + first}, cells...))
+		if rest := strings.TrimPrefix(name[len(first):], " "); rest != "" {
+			for _, piece := range wrap(rest, costNameWidth-2) {
+				out = append(out, append([]string{"  " + piece}, make([]string, len(cells))...))
 			}
-			out = append(out, append([]string{indent + piece}, cells...))
 		}
 	}
 	last := ""

@@ -29,11 +29,7 @@ func newResult(r *scenarios.Row) *report.Result {
 		Bounds:      report.Bounds{Budget: r.Faults.Budget, Preemptions: r.Explore.Preemptions},
 		Equivalence: model.Equivalence, Assumptions: assumptions(r),
 		Schedules: "0", Covered: "0", Distinct: "0", DistinctExact: true,
-<<<<<<< HEAD
-		Verdicts: report.Fields{}, VersionsBehind: report.Fields{}, Fired: report.Fields{}, Steps: []string{}, Cost: report.Fields{},
-=======
-		Verdicts: report.Fields{}, VersionsBehind: report.Fields{}, Fired: report.Fields{},
->>>>>>> 7188b4b (untorn cost: tables of what each design costs, and the figures in report.json)
+		Verdicts: report.Fields{}, VersionsBehind: report.Fields{}, Fired: report.Fields{}, Steps: []string{},
 	}
 }
 
