@@ -52,6 +52,10 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 			return &NonsenseError{fmt.Sprintf("%s.op: %v with filesystem: block: a block device has a fixed size and no extents", at, op.Kind)}
 		case d.Filesystem == BlockDevice && op.Append:
 			return &NonsenseError{at + ".append: true with filesystem: block: a block device writes where it is told to"}
+		case op.Moves():
+			return &NotBuiltError{fmt.Sprintf("%s.op: %v", at, op.Kind)}
+		case op.File != 0:
+			return &NotBuiltError{fmt.Sprintf("%s.file: %d", at, op.File)}
 		case op.Kind == workloads.Pread && op.Direct:
 			return &NotBuiltError{at + ".direct: true with op: pread"}
 		case op.Kind == workloads.Store && op.End() > w.File:

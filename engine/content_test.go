@@ -25,7 +25,7 @@ func mount(t *testing.T, k *Kernel) []blk.Handle {
 	out := r.Machine().Run(defaults, crashsim.Budget{})
 	require.Equal(t, crashsim.Done, out.Kind, out.Detail)
 	require.NoError(t, r.Err)
-	file := make([]blk.Handle, (r.Inode.Size+511)/512)
+	file := make([]blk.Handle, (r.Inode.Size[0]+511)/512)
 	for _, e := range r.Inode.Extents {
 		for i := range e.Len * k.blockSectors {
 			if s := e.Off*k.blockSectors + i; int(s) < len(file) && !e.Unwritten {

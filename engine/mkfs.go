@@ -72,7 +72,7 @@ func (k *Kernel) mkfs(dev *nvme.Config) {
 		}
 	}
 	var ino ondisk.Inode
-	ino.Size = w.File
+	ino.Size[0] = w.File
 	if w.Layout != workloads.Hole {
 		for fb := range old {
 			b := first + fb*stride

@@ -188,7 +188,7 @@ func (r *Recovery) replay() (at replayed, err error) {
 			case ondisk.Unmap:
 				at.blocks.clear(it.Ext)
 			case ondisk.Size:
-				r.Inode.Size = it.Bytes
+				r.Inode.Size[it.ID] = it.Bytes
 			}
 		}
 		r.Inode.LSN++

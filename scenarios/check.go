@@ -30,7 +30,15 @@ func (d *decoder) check(s *Scenario, root *yaml.Node) {
 		d.fail(file.node, "workload.file", "%s is no multiple of 512; allowed: multiples of 512", file.text)
 		return
 	}
+	if second := s.workload.of(fSecondFile)[0]; second.n%workloads.SectorSize != 0 {
+		d.fail(second.node, "workload.second_file", "%s is no multiple of 512; allowed: multiples of 512", second.text)
+		return
+	}
 	rows := s.Rows()
+	if second := s.workload.of(fSecondFile)[0]; second.n != 0 && rows[0].Workload.Files() == 1 {
+		d.fail(second.node, "workload.second_file", "%s, and no operation is on it; allowed: with operations that have file: 1 or from_file: 1", second.text)
+		return
+	}
 	if len(rows) == 1 && rows[0].Skip != "" {
 		d.fail(root, "", "%s; allowed: a combination that makes sense", rows[0].Skip)
 	}
@@ -88,17 +96,12 @@ func (r *Row) nonsense() string {
 
 // notBuilt returns the first thing of the row that cannot be run yet.
 func (r *Row) notBuilt() *engine.NotBuiltError {
-	s := r.Scenario
 	var e *engine.NotBuiltError
 	if errors.As(r.Design.Check(), &e) || errors.As(r.Control.Design.Check(), &e) {
 		return e
 	}
-	for i := range s.ops {
-		if s.ops[i].op.Kind == 0 {
-			return &engine.NotBuiltError{What: "workload.ops: op: " + s.ops[i].kind}
-		}
-	}
-	return nil
+	errors.As(r.Check(), &e)
+	return e
 }
 
 // NamedFaults lists the faults that the scenario's text turns on for this

@@ -28,9 +28,10 @@ func Help() string {
 		}
 		if s.name == "workload" {
 			line("  ops: a list of 1 to 62 operations, {task: NAME, op: KIND, ...}; fd: NUMBER")
-			line("      is the descriptor; offsets and lengths are multiples of 512")
+			line("      is the descriptor, file: 1 is the second file; offsets and lengths are")
+			line("      multiples of 512")
 			for _, k := range opKinds {
-				line("    op: %-15s %s%s", k.name, k.help, notBuiltMark(k.built == 0))
+				line("    op: %-15s %s", k.name, k.help)
 			}
 			helpGenerate(line)
 		}
@@ -70,13 +71,6 @@ func helpField(line func(string, ...any), f *field) {
 	for _, l := range fold(f.allow()+" (default "+def+")", 70) {
 		line("      %s", l)
 	}
-}
-
-func notBuiltMark(yes bool) string {
-	if yes {
-		return " (not built yet)"
-	}
-	return ""
 }
 
 // fold breaks text into lines of at most width, at spaces.

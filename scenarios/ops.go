@@ -15,11 +15,10 @@ type op struct {
 	op   workloads.Op
 }
 
-// opKind says what an operation is. built is 0 for one that untorn knows and
-// cannot run yet.
+// opKind says what an operation is.
 type opKind struct {
 	name   string
-	built  workloads.Kind
+	kind   workloads.Kind
 	ranged bool // it has offset and length
 	help   string
 }
@@ -28,7 +27,7 @@ var opKinds = []opKind{
 	{"pwrite", workloads.Pwrite, true, "pwrite(2): offset, length; atomic, direct, dsync, append, unflagged; limit: RLIMIT_FSIZE of the caller"},
 	{"fsync", workloads.Fsync, false, "fsync(2)"},
 	{"fdatasync", workloads.Fdatasync, false, "fdatasync(2)"},
-	{"pread", workloads.Pread, true, "pread(2): offset, length"},
+	{"pread", workloads.Pread, true, "pread(2): offset, length; direct"},
 	{"store", workloads.Store, true, "a store through mmap: offset, length"},
 	{"msync", workloads.Msync, true, "msync(2) with MS_SYNC: offset, length"},
 	{"sync_file_range", workloads.SyncFileRange, true, "sync_file_range(2): offset, length"},
@@ -36,12 +35,12 @@ var opKinds = []opKind{
 	{"fallocate", workloads.Fallocate, true, "fallocate(2): offset, length"},
 	{"punch", workloads.Punch, true, "PUNCH_HOLE: offset, length"},
 	{"zero", workloads.ZeroRange, true, "ZERO_RANGE: offset, length"},
-	{"collapse", 0, true, "COLLAPSE_RANGE: offset, length"},
-	{"insert", 0, true, "INSERT_RANGE: offset, length"},
-	{"clone", 0, true, "FICLONERANGE: offset, length"},
+	{"collapse", workloads.Collapse, true, "COLLAPSE_RANGE: offset, length"},
+	{"insert", workloads.Insert, true, "INSERT_RANGE: offset, length"},
+	{"clone", workloads.Clone, true, "FICLONERANGE: offset, length; from: where the source begins, from_file: its file"},
 }
 
-var opFields = []string{"task", "op", "offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "fd", "limit"}
+var opFields = []string{"task", "op", "offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "fd", "limit", "file", "from", "from_file"}
 
 // workload reads the file and what is done to it.
 func (d *decoder) workload(s *Scenario, n *yaml.Node) {
@@ -105,6 +104,12 @@ func (d *decoder) op(n *yaml.Node) (op, bool) {
 			o.op.Append = d.value(flag, v).n == 1
 		case "limit":
 			o.op.Limit = d.value(size, v).n
+		case "from":
+			o.op.From = d.value(size, v).n
+		case "file":
+			o.op.File = int(d.value(&field{section: "workload.ops", name: key, kind: countKind, max: 1}, v).n)
+		case "from_file":
+			o.op.FromFile = int(d.value(&field{section: "workload.ops", name: key, kind: countKind, max: 1}, v).n)
 		case "fd":
 			o.op.FD = int(d.value(&field{section: "workload.ops", name: key, kind: countKind, max: engine.MaxFDs - 1}, v).n)
 		}
@@ -116,7 +121,7 @@ func (d *decoder) op(n *yaml.Node) (op, bool) {
 		d.fail(n, "workload.ops.op", "missing; allowed: %s", opNames())
 		return o, false
 	}
-	o.kind, o.op.Kind = kind.name, kind.built
+	o.kind, o.op.Kind = kind.name, kind.kind
 	d.checkOp(&o, kind, n, written)
 	return o, d.err == nil
 }
@@ -149,23 +154,30 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 		return n, "workload.ops." + key
 	}
 	if !kind.ranged {
-		for _, key := range []string{"offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "limit"} {
+		for _, key := range []string{"offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "limit", "from", "from_file"} {
 			if written[key] != nil {
 				v, name := at(key)
-				d.fail(v, name, "makes no sense with op: %s; allowed: task, op, fd", kind.name)
+				d.fail(v, name, "makes no sense with op: %s; allowed: task, op, fd, file", kind.name)
 			}
 		}
 		return
 	}
 	w := &o.op
-	for _, key := range []string{"offset", "length"} {
-		size := w.Offset
-		if key == "length" {
-			size = w.Length
+	for _, size := range []struct {
+		key string
+		n   int64
+	}{{"offset", w.Offset}, {"length", w.Length}, {"from", w.From}} {
+		if v, name := at(size.key); size.n%workloads.SectorSize != 0 {
+			d.fail(v, name, "%s is no multiple of 512; allowed: multiples of 512", workloads.FormatSize(size.n))
 		}
-		if v, name := at(key); size%workloads.SectorSize != 0 {
-			d.fail(v, name, "%s is no multiple of 512; allowed: multiples of 512", workloads.FormatSize(size))
+	}
+	for _, key := range []string{"from", "from_file"} {
+		if v, name := at(key); written[key] != nil && kind.name != "clone" {
+			d.fail(v, name, "makes no sense with op: %s; allowed: with clone", kind.name)
 		}
+	}
+	if kind.name == "clone" && written["from"] == nil {
+		d.fail(n, "workload.ops.from", "missing; allowed: where the source of the clone begins")
 	}
 	v, name := at("length")
 	if at, _ := written["limit"]; at != nil && (w.Limit%workloads.SectorSize != 0 || kind.name != "pwrite") {
@@ -175,8 +187,8 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 	case kind.name == "truncate":
 	case w.Length == 0:
 		d.fail(v, name, "0 or missing; allowed: multiples of 512 from 512 on")
-	case w.End() > MaxFile:
-		d.fail(v, name, "ends at %s; allowed: up to %s", workloads.FormatSize(w.End()), workloads.FormatSize(MaxFile))
+	case w.Offset+w.Length > MaxFile:
+		d.fail(v, name, "ends at %s; allowed: up to %s", workloads.FormatSize(w.Offset+w.Length), workloads.FormatSize(MaxFile))
 	case w.Unflagged && !w.Atomic:
 		v, name = at("unflagged")
 		d.fail(v, name, "the write is not atomic; allowed: with atomic: true")

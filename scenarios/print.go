@@ -62,7 +62,7 @@ func (r *Row) reduce(control bool) string {
 		s.mutant = r.Control.Design.Mutant
 		s.expect[0].verdict = r.Control.Breaks
 		if s.generate != nil { // what takes a flag away stands with each operation
-			s.workload, s.ops, s.generate = block{fFile: {s.file()}}, expand(r.Workload.Ops), nil
+			s.workload, s.ops, s.generate = block{fFile: {s.file()}, fSecondFile: s.workload.of(fSecondFile)}, expand(r.Workload.Ops), nil
 		}
 		s.ops = append([]op(nil), s.ops...)
 		for i := range s.ops {
@@ -138,6 +138,7 @@ func (p *printer) print(faults []faultBlock) string {
 	p.fields("  ", deviceFields, p.values)
 	p.line("workload:")
 	p.line("  file: %s", s.file().text)
+	p.line("  second_file: %s", s.workload.of(fSecondFile)[0].text)
 	p.fields("  ", []*field{fLayout, fFreeSpace}, p.values)
 	p.ops()
 	p.line("faults:")
@@ -182,6 +183,17 @@ func opText(o *workloads.Op, kind string) string {
 			}
 		}
 	}
+	if o.Kind == workloads.Clone {
+		fmt.Fprintf(&b, ", from: %s", workloads.FormatSize(o.From))
+	}
+	for _, number := range []struct {
+		name string
+		n    int
+	}{{"file", o.File}, {"from_file", o.FromFile}, {"fd", o.FD}} {
+		if number.n != 0 {
+			fmt.Fprintf(&b, ", %s: %d", number.name, number.n)
+		}
+	}
 	for _, flag := range []struct {
 		name string
 		on   bool
@@ -189,9 +201,6 @@ func opText(o *workloads.Op, kind string) string {
 		if flag.on {
 			fmt.Fprintf(&b, ", %s: true", flag.name)
 		}
-	}
-	if o.FD != 0 {
-		fmt.Fprintf(&b, ", fd: %d", o.FD)
 	}
 	if o.Limit != 0 {
 		fmt.Fprintf(&b, ", limit: %s", workloads.FormatSize(o.Limit))

@@ -130,7 +130,7 @@ func (s *Scenario) row(vals block, fb int) Row {
 	r.Design = design(vals)
 	r.Design.Mutant = s.mutant
 	r.Device = device(vals)
-	r.Workload = workloads.Workload{File: s.file().n, Layout: layouts[vals[fLayout][0].text],
+	r.Workload = workloads.Workload{File: s.file().n, Second: s.workload.of(fSecondFile)[0].n, Layout: layouts[vals[fLayout][0].text],
 		FreeSpace: layouts[vals[fFreeSpace][0].text]}
 	ops := s.ops
 	if s.generate != nil {
@@ -138,7 +138,7 @@ func (s *Scenario) row(vals block, fb int) Row {
 	}
 	for _, o := range ops {
 		if o.op.Append {
-			o.op.Offset = r.Workload.File
+			o.op.Offset = r.Workload.Size(o.op.File)
 		}
 		if o.op.Kind == workloads.Pwrite && r.Design.Submit == engine.SubmitDirect {
 			o.op.Direct = true

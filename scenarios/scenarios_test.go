@@ -109,7 +109,7 @@ func TestSkippedAndNotBuilt(t *testing.T) {
 	assert.Empty(t, rows[3].Skip)
 
 	for op, want := range map[string]string{
-		"{op: collapse, offset: 4KiB, length: 4KiB}": "workload.ops: op: collapse",
+		"{op: collapse, offset: 4KiB, length: 4KiB}": "workload.ops[0].op: collapse",
 	} {
 		r := decode(t, "name: x\nworkload: {ops: ["+op+"]}\n").Rows()[0]
 		assert.Equal(t, want, r.NotBuilt.What)

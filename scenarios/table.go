@@ -76,15 +76,16 @@ var (
 
 // The fields of workload, ops and generate apart.
 var (
-	fFile = &field{section: "workload", name: "file", kind: sizeKind, def: "64KiB", min: 0, max: MaxFile, help: "size before the run"}
-
+	fFile       = &field{section: "workload", name: "file", kind: sizeKind, def: "64KiB", min: 0, max: MaxFile, help: "size before the run"}
+	fSecondFile = &field{section: "workload", name: "second_file", kind: sizeKind, def: "0", min: 0, max: MaxFile,
+		help: "size before the run of the file that operations with file: 1 are on"}
 	fLayout = &field{section: "workload", name: "layout", kind: enumKind, def: "contiguous", lists: true,
 		allowed: []string{"contiguous", "unaligned", "fragmented", "hole", "unwritten"},
 		help:    "how the file lies; unaligned: one block after an aligned address"}
 	fFreeSpace = &field{section: "workload", name: "free_space", kind: enumKind, def: "contiguous", lists: true,
 		allowed: []string{"contiguous", "fragmented"}, help: "how the free space lies"}
 
-	workloadFields = []*field{fFile, fLayout, fFreeSpace}
+	workloadFields = []*field{fFile, fSecondFile, fLayout, fFreeSpace}
 	layouts        = map[string]workloads.Layout{"contiguous": workloads.Contiguous, "unaligned": workloads.Unaligned,
 		"fragmented": workloads.Fragmented, "hole": workloads.Hole, "unwritten": workloads.Unwritten}
 )

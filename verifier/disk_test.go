@@ -43,7 +43,7 @@ func mkfs(t testing.TB, size int64, layout workloads.Layout, ops ...string) *dis
 	}
 	sb := d.super.Encode()
 	d.image[0] = d.in.Intern(sb[:])
-	ino := ondisk.Inode{Size: size, LSN: 1}
+	ino := ondisk.Inode{Size: [ondisk.Files]int64{size}, LSN: 1}
 	blocks := int32((size + 4095) / 4096)
 	if layout != workloads.Hole && blocks > 0 {
 		ino.Extents = []ondisk.Extent{{Len: blocks, Unwritten: layout == workloads.Unwritten}}

@@ -134,7 +134,7 @@ func (v *Verifier) replay() (int64, *extentMap, error) {
 		}
 		end = e.Off + e.Len
 	}
-	size := ino.Size
+	size := ino.Size[0]
 	items, err := v.log(ino.LSN)
 	if err != nil {
 		return 0, nil, err

@@ -165,7 +165,7 @@ func TestRunEndsWithItsWrite(t *testing.T) {
 	image := make([]blk.Handle, super.TotalLen)
 	sb := super.Encode()
 	image[0] = in.Intern(sb[:])
-	ino := ondisk.Inode{Size: w.File, LSN: 1, Extents: []ondisk.Extent{{Len: int32(w.File / 4096)}}}
+	ino := ondisk.Inode{Size: [ondisk.Files]int64{w.File}, LSN: 1, Extents: []ondisk.Extent{{Len: int32(w.File / 4096)}}}
 	sectors, err := ino.Encode(super.Inode[0].Len)
 	require.NoError(t, err)
 	for i := range sectors {

@@ -193,7 +193,7 @@ func TestVerdicts(t *testing.T) {
 		{"corrupt: zeros over data", file(atomic), "", func(d *disk) { d.image[d.super.Sector(3)] = blk.Zero }, Corrupt, "holds zero"},
 		{"near: zeros in a hole", hole(atomic), "", func(d *disk) {}, Held, ""},
 		{"corrupt: data turned into a hole", file(atomic), "", func(d *disk) {
-			d.inode(1, &ondisk.Inode{Size: 64 * kib, LSN: 2, Extents: []ondisk.Extent{{Len: 15}}})
+			d.inode(1, &ondisk.Inode{Size: [ondisk.Files]int64{64 * kib}, LSN: 2, Extents: []ondisk.Extent{{Len: 15}}})
 		}, Corrupt, ""},
 		{"torn: a hole in part of a unit", hole(atomic), "c1 r1", func(d *disk) {
 			d.put(1, 0, 8*kib, 16)
@@ -206,7 +206,7 @@ func TestVerdicts(t *testing.T) {
 		{"corrupt: no inode", file(atomic), "", func(d *disk) { d.image[d.super.Inode[0].Start] = blk.Garbage }, Corrupt, "recovery: inode"},
 		{"near: the other copy", file(atomic), "", func(d *disk) {
 			d.image[d.super.Inode[0].Start] = blk.Garbage
-			d.inode(1, &ondisk.Inode{Size: 64 * kib, LSN: 1, Extents: []ondisk.Extent{{Len: 16}}})
+			d.inode(1, &ondisk.Inode{Size: [ondisk.Files]int64{64 * kib}, LSN: 1, Extents: []ondisk.Extent{{Len: 16}}})
 		}, Held, ""},
 		{"corrupt: a size no operation left", file(atomic), "c1", func(d *disk) { d.checkpoint(sized(65 * kib)) }, Corrupt, "a size of 66560 bytes"},
 		{"corrupt: a size between the end and a write beyond it", file("db: pwrite offset=72KiB length=8KiB atomic"), "c1 r1",

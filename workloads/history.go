@@ -24,8 +24,9 @@ type History struct {
 	Cut      int
 
 	w      *Workload
-	writes uint64 // operations that give sectors a version, or move the end of file
-	syncs  uint64 // operations that make the file, or a range of it, durable
+	writes uint64    // operations that give sectors a version, or move the end of file
+	syncs  uint64    // operations that make a file, or a range of it, durable
+	on     [2]uint64 // operations on each file
 
 	marks     []Mark
 	called    uint64
@@ -46,7 +47,9 @@ type History struct {
 func NewHistory(w *Workload) *History {
 	h := &History{w: w, marks: make([]Mark, 0, 2*len(w.Ops))}
 	for i := range w.Ops {
-		switch op := &w.Ops[i]; {
+		op := &w.Ops[i]
+		h.on[op.File] |= 1 << (i + 1)
+		switch {
 		case op.Changes() || op.Extends() > 0:
 			h.writes |= 1 << (i + 1)
 		case op.Syncs() || op.Kind == Msync:
@@ -102,22 +105,31 @@ func (h *History) Return(op int, r Result) {
 	case writeError(r.Err()):
 		// What was under way by now may have been lost by it, and no later
 		// sync tells.
-		h.tainted |= h.called & h.writes &^ h.durable
+		h.tainted |= h.called & h.writes & h.sharing(o) &^ h.durable
 	}
 }
 
 // within returns the operations all of which a sync covers.
 func (h *History) within(sync *Op) uint64 {
 	if sync.Kind != Msync {
-		return ^uint64(0)
+		return h.on[sync.File]
 	}
 	var set uint64
 	for i := range h.w.Ops {
-		if from, to := h.w.Ops[i].Span(); sync.Offset <= from && to <= sync.End() {
+		if from, to := h.w.Ops[i].Span(); sync.Start() <= from && to <= sync.End() {
 			set |= 1 << (i + 1)
 		}
 	}
 	return set
+}
+
+// sharing returns the operations on a file that an operation is on: a clone is
+// on two, since it writes back what its source has in the cache.
+func (h *History) sharing(op *Op) uint64 {
+	if op.Kind == Clone {
+		return h.on[op.File] | h.on[op.FromFile]
+	}
+	return h.on[op.File]
 }
 
 // writeError reports whether an errno says that data did not reach the
@@ -158,9 +170,9 @@ func (h *History) Preceding(op int) uint64 {
 func (h *History) Accepted() uint64 { return h.accepted }
 
 // Durable returns the operations that changed content or size and are durable:
-// an fsync, fdatasync or, of what lies in its range, msync that was called
-// after the operation returned has returned success, and no operation reported
-// EIO or ENOSPC between the call of the one and the return of the other; or
+// an fsync, fdatasync or, of what lies in its range, msync of its file that was
+// called after the operation returned has returned success, and no operation on
+// the file reported EIO or ENOSPC between the call of the one and the return of the other; or
 // the operation was a DSYNC write and returned its full length. Only what was
 // accepted becomes durable; of a short write, the part that was written.
 func (h *History) Durable() uint64 { return h.durable }

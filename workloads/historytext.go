@@ -37,6 +37,9 @@ func (h *History) String() string {
 	}
 	fmt.Fprintf(&b, "%s\ncontract %s\nfile %s %s\nfree-space %s\n", historyMagic, contract,
 		FormatSize(h.w.File), h.w.Layout, h.w.FreeSpace)
+	if h.w.Second != 0 {
+		fmt.Fprintf(&b, "second %s\n", FormatSize(h.w.Second))
+	}
 	for i := range h.w.Ops {
 		fmt.Fprintf(&b, "op %d %s\n", i+1, h.w.Ops[i])
 	}
@@ -99,6 +102,10 @@ func (p *historyParser) line(i int, line string) error {
 			return fmt.Errorf("%q where %q is expected", clip(word), h.word)
 		}
 		return header[i-1].parse(p, rest)
+	case word == "second" && len(p.w.Ops) == 0 && p.h == nil && p.w.Second == 0:
+		var err error
+		p.w.Second, err = ParseSize(rest)
+		return err
 	case word == "op" && p.h == nil:
 		return p.op(rest)
 	case word == "call" || word == "return" || word == "misread" || word == "cut":

@@ -2,7 +2,11 @@
 // data, generators of them, and the history of what the caller saw.
 package workloads
 
-import "fmt"
+import (
+	"fmt"
+
+	"untorn/internal/blk"
+)
 
 // Kind is what an operation does. The zero value is invalid.
 type Kind uint8
@@ -33,16 +37,33 @@ const (
 	Punch
 	// ZeroRange makes a range read as zeros, FALLOC_FL_ZERO_RANGE.
 	ZeroRange
+	// Collapse takes a range out of the file and moves what follows it down,
+	// FALLOC_FL_COLLAPSE_RANGE.
+	Collapse
+	// Insert makes a hole of Length at Offset and moves what was there up,
+	// FALLOC_FL_INSERT_RANGE.
+	Insert
+	// Clone makes a range share the blocks of another range, FICLONERANGE.
+	Clone
 	numKinds
 )
 
 var kindNames = [...]string{"invalid", "pwrite", "fsync", "fdatasync", "pread", "store", "msync", "sync_file_range", "truncate",
-	"fallocate", "punch", "zero"}
+	"fallocate", "punch", "zero", "collapse", "insert", "clone"}
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Op is one operation on the file. Offsets and lengths are bytes and
-// multiples of 512. Operations are numbered from 1 in the order of the
+// SecondFile is where the second file begins in the space of both files: one
+// after the other, so that a place needs no number of its file. Where there is
+// a second file the first one ends before it.
+const SecondFile = blk.SecondFile * SectorSize
+
+// base returns where a file begins in the space of both.
+func base(file int) int64 { return int64(file) * SecondFile }
+
+// Op is one operation on a file. Offsets and lengths are bytes and
+// multiples of 512; Start, End, Span and Carries speak of the space of both
+// files. Operations are numbered from 1 in the order of the
 // workload; the number names the write in stamps and histories, and 0 is the
 // content before the run.
 type Op struct {
@@ -58,6 +79,10 @@ type Op struct {
 	Dsync     bool // RWF_DSYNC
 	Direct    bool // O_DIRECT
 	FD        int  // descriptor, for the reporting of errors
+	File      int  // 0, or 1 for the second file
+	// From and FromFile say where the source of a Clone begins.
+	From     int64
+	FromFile int
 	// Limit is the RLIMIT_FSIZE of the caller of a Pwrite, in bytes, 0 for none.
 	Limit int64
 }
@@ -67,7 +92,25 @@ func (o *Op) Writes() bool { return o.Kind == Pwrite || o.Kind == Store }
 
 // Changes reports whether the operation gives the sectors of its span a new
 // version. Fallocate does not: what is there stays.
-func (o *Op) Changes() bool { return o.Writes() || o.Zeroes() }
+func (o *Op) Changes() bool { return o.Writes() || o.Zeroes() || o.Moves() }
+
+// Moves reports whether the operation gives sectors of its span the content of
+// other sectors.
+func (o *Op) Moves() bool { return o.Kind == Collapse || o.Kind == Insert || o.Kind == Clone }
+
+// Carries returns where the byte that an operation that moves content puts at a
+// place of its span comes from; ok is false for a hole that it makes.
+func (o *Op) Carries(at int64) (from int64, ok bool) {
+	switch {
+	case o.Kind == Collapse:
+		return at + o.Length, true
+	case o.Kind == Clone:
+		return base(o.FromFile) + o.From + at - o.Start(), true
+	case at < o.End():
+		return 0, false
+	}
+	return at - o.Length, true
+}
 
 // Zeroes reports whether the operation leaves zeros, or nothing, in its span.
 func (o *Op) Zeroes() bool { return o.Kind == Truncate || o.Kind == Punch || o.Kind == ZeroRange }
@@ -75,32 +118,50 @@ func (o *Op) Zeroes() bool { return o.Kind == Truncate || o.Kind == Punch || o.K
 // Ranged reports whether the operation has a length.
 func (o *Op) Ranged() bool { return o.Kind != Fsync && o.Kind != Fdatasync && o.Kind != Truncate }
 
-// Span returns the bytes [from, to) that the operation gives a new version;
-// a truncation reaches to the end of all files.
+// Start returns the first byte of the range.
+func (o *Op) Start() int64 { return base(o.File) + o.Offset }
+
+// End returns the first byte after the range.
+func (o *Op) End() int64 { return o.Start() + o.Length }
+
+// Span returns the bytes [from, to) that the operation gives a new version; a
+// truncation and what shifts the rest of a file reach to the end of that file.
 func (o *Op) Span() (from, to int64) {
-	if o.Kind == Truncate {
-		return o.Offset, maxFile
+	switch {
+	case o.Kind != Truncate && o.Kind != Collapse && o.Kind != Insert:
+		return o.Start(), o.End()
+	case o.File == 0:
+		return o.Start(), SecondFile
 	}
-	return o.Offset, o.End()
+	return o.Start(), maxFile
 }
 
-// Extends returns the size that the operation leaves a file at least, 0 for
-// one that does not move the end.
+// Extends returns the size that the operation leaves its file at least, 0 for
+// one that does not move the end. What shifts the rest of a file moves its end
+// by Length.
 func (o *Op) Extends() int64 {
 	switch o.Kind {
-	case Pwrite, Fallocate, ZeroRange:
-		return o.End()
+	case Pwrite, Fallocate, ZeroRange, Clone:
+		return o.Offset + o.Length
 	case Truncate:
 		return o.Offset
 	}
 	return 0
 }
 
+// Shifts returns by how much the operation moves the end of its file besides.
+func (o *Op) Shifts() int64 {
+	switch o.Kind {
+	case Collapse:
+		return -o.Length
+	case Insert:
+		return o.Length
+	}
+	return 0
+}
+
 // Syncs reports whether the operation makes all of the file durable.
 func (o *Op) Syncs() bool { return o.Kind == Fsync || o.Kind == Fdatasync }
-
-// End returns the first byte after the range.
-func (o *Op) End() int64 { return o.Offset + o.Length }
 
 // MaxOps is the largest number of operations of one workload: histories keep
 // sets of operations in one word, next to version 0.
@@ -184,9 +245,28 @@ func (l Layout) String() string { return layoutNames[l] }
 // Workload is a file and what is done to it.
 type Workload struct {
 	File      int64  // size in bytes before the run
-	Layout    Layout // of the file
+	Second    int64  // the same of the second file, where there is one
+	Layout    Layout // of the files
 	FreeSpace Layout // of what is not the file: Contiguous or Fragmented
 	Ops       []Op   // Ops[i] is operation number i+1
+}
+
+// Files returns the number of files: two when an operation names the second.
+func (w *Workload) Files() int {
+	for i := range w.Ops {
+		if o := &w.Ops[i]; o.File == 1 || o.FromFile == 1 {
+			return 2
+		}
+	}
+	return 1
+}
+
+// Size returns the size in bytes of a file before the run.
+func (w *Workload) Size(file int) int64 {
+	if file == 1 {
+		return w.Second
+	}
+	return w.File
 }
 
 // Tasks returns the names of the tasks in the order of their first operation.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"untorn/internal/blk"
 )
 
 // SectorSize is the unit of offsets and lengths, in bytes.
@@ -12,6 +14,10 @@ const SectorSize = 512
 
 // maxFile bounds sizes and offsets, so that they can be added without care.
 const maxFile = 1 << 40
+
+// maxOfTwo bounds the size of each of two files, so that their version 0 can be
+// told apart, see blk.SecondFile.
+const maxOfTwo = blk.MaxPlace / 2 * SectorSize
 
 // FormatSize prints a number of bytes with the largest of the units KiB, MiB
 // and GiB that divides it; ParseSize reads it back.
@@ -63,6 +69,15 @@ func (o Op) String() string {
 		fmt.Fprintf(&b, " offset=%s", FormatSize(o.Offset))
 	case o.Ranged():
 		fmt.Fprintf(&b, " offset=%s length=%s", FormatSize(o.Offset), FormatSize(o.Length))
+	}
+	if o.File != 0 {
+		fmt.Fprintf(&b, " file=%d", o.File)
+	}
+	if o.Kind == Clone {
+		fmt.Fprintf(&b, " from=%s", FormatSize(o.From))
+		if o.FromFile != 0 {
+			fmt.Fprintf(&b, " from_file=%d", o.FromFile)
+		}
 	}
 	for _, f := range flags {
 		if *f.get(&o) {
@@ -128,6 +143,9 @@ func ParseOp(s string) (Op, error) {
 	if o.Ranged() && (!seen["offset"] || !seen["length"]) {
 		return o, fmt.Errorf("%s needs offset and length", o.Kind)
 	}
+	if o.Kind == Clone && !seen["from"] {
+		return o, fmt.Errorf("%s needs from", o.Kind)
+	}
 	if o.Kind == Truncate && !seen["offset"] {
 		return o, fmt.Errorf("%s needs offset", o.Kind)
 	}
@@ -143,6 +161,12 @@ func (o *Op) field(name, value string, hasValue bool) error {
 		o.Length, err = ParseSize(value)
 	case name == "limit" && hasValue && o.Kind == Pwrite:
 		o.Limit, err = ParseSize(value)
+	case name == "file" && hasValue:
+		o.File, err = strconv.Atoi(value)
+	case name == "from" && hasValue && o.Kind == Clone:
+		o.From, err = ParseSize(value)
+	case name == "from_file" && hasValue && o.Kind == Clone:
+		o.FromFile, err = strconv.Atoi(value)
 	case name == "fd" && hasValue:
 		o.FD, err = strconv.Atoi(value)
 	default:
@@ -178,11 +202,17 @@ func (o *Op) check() error {
 		return errors.New("an operation of no kind")
 	case o.Limit < 0 || o.Limit%SectorSize != 0 || o.Limit > maxFile || o.Limit != 0 && o.Kind != Pwrite:
 		return fmt.Errorf("limit %d of %s: only a pwrite has one, a multiple of %d up to 1TiB", o.Limit, o.Kind, SectorSize)
+	case o.File < 0 || o.File > 1 || o.FromFile < 0 || o.FromFile > 1:
+		return fmt.Errorf("file %d: there are file 0 and file 1", max(o.File, o.FromFile))
+	case o.Kind != Clone && (o.From != 0 || o.FromFile != 0):
+		return fmt.Errorf("%s takes no source", o.Kind)
+	case o.From < 0 || o.From%SectorSize != 0 || o.From > maxFile:
+		return fmt.Errorf("from %d is no multiple of %d from 0 to 1TiB", o.From, SectorSize)
 	case o.FD < 0 || o.FD > 1000:
 		return fmt.Errorf("fd %d is not in 0 to 1000", o.FD)
 	case !o.Ranged() && o.Kind != Truncate:
 		if o.Offset != 0 || o.Length != 0 || o.Atomic || o.Unflagged || o.Append || o.Dsync || o.Direct {
-			return fmt.Errorf("%s takes no field but fd", o.Kind)
+			return fmt.Errorf("%s takes no field but fd and file", o.Kind)
 		}
 	case o.Kind != Pwrite && (o.Atomic || o.Unflagged || o.Append || o.Dsync || o.Direct && o.Kind != Pread):
 		return fmt.Errorf("%s takes none of the flags of a write", o.Kind)
@@ -207,28 +237,66 @@ func (w *Workload) Check() error {
 	switch {
 	case w.File < 0 || w.File%SectorSize != 0 || w.File > maxFile:
 		return fmt.Errorf("a file of %d bytes: the size is a multiple of %d up to 1TiB", w.File, SectorSize)
+	case w.Second < 0 || w.Second%SectorSize != 0 || w.Second > maxFile:
+		return fmt.Errorf("a second file of %d bytes: the size is a multiple of %d up to 1TiB", w.Second, SectorSize)
 	case w.Layout == 0 || int(w.Layout) >= len(layoutNames):
 		return errors.New("the layout of the file is missing")
 	case len(w.Ops) > MaxOps:
 		return fmt.Errorf("%d operations, at most %d are possible", len(w.Ops), MaxOps)
 	}
-	var past int // the first operation that may move the end of file
 	for i := range w.Ops {
-		o := &w.Ops[i]
-		if err := o.check(); err != nil {
+		if err := w.Ops[i].check(); err != nil {
 			return fmt.Errorf("operation %d: %w", i+1, err)
 		}
-		if (o.Extends() <= w.File && o.Kind != Truncate) && !o.Append {
+	}
+	for file := range w.Files() {
+		if err := w.checkEnd(file); err != nil {
+			return err
+		}
+	}
+	return w.checkFiles()
+}
+
+// checkEnd refuses operations that move the end of a file so that no one can
+// say where it goes.
+func (w *Workload) checkEnd(file int) error {
+	size := w.Size(file)
+	past := 0 // the first operation that may move the end of file
+	for i := range w.Ops {
+		o := &w.Ops[i]
+		if o.File != file || (o.Extends() <= size && o.Kind != Truncate && o.Shifts() == 0) && !o.Append {
 			continue
 		}
+		switch {
 		// What a task does after its own append cannot move that append.
-		if past > 0 && (o.Append || w.Ops[past-1].Append && w.Ops[past-1].Task != o.Task) {
+		case past > 0 && (o.Append || w.Ops[past-1].Append && w.Ops[past-1].Task != o.Task):
 			return fmt.Errorf("operation %d: with operation %d it moves the end of file, so that no one can say where the append goes", i+1, past)
-		}
-		if o.Append && o.Offset != w.File {
-			return fmt.Errorf("operation %d: an append goes to the end of file, offset %s", i+1, FormatSize(w.File))
+		case past > 0 && (o.Shifts() != 0 || w.Ops[past-1].Shifts() != 0):
+			return fmt.Errorf("operation %d: with operation %d it moves the end of file, so that no one can say what is shifted", i+1, past)
+		case o.Append && o.Offset != size:
+			return fmt.Errorf("operation %d: an append goes to the end of file, offset %s", i+1, FormatSize(size))
+		case o.Shifts() != 0 && (o.Offset+o.Length > size || o.Kind == Collapse && o.Offset+o.Length == size):
+			return fmt.Errorf("operation %d: %s of [%s,%s) in a file of %s", i+1, o.Kind, FormatSize(o.Offset), FormatSize(o.Offset+o.Length), FormatSize(size))
 		}
 		past = i + 1
+	}
+	return nil
+}
+
+// checkFiles refuses files that do not fit into the space of both, and a clone
+// of what its source does not have.
+func (w *Workload) checkFiles() error {
+	if w.Files() == 2 && max(w.File, w.Second) > maxOfTwo {
+		return fmt.Errorf("two files, one of %s; at most %s are possible", FormatSize(max(w.File, w.Second)), FormatSize(maxOfTwo))
+	}
+	for i := range w.Ops {
+		o := &w.Ops[i]
+		if end := max(o.Offset+o.Length, w.Size(o.File)+o.Shifts()); w.Files() == 2 && end > maxOfTwo {
+			return fmt.Errorf("operation %d: a file of %s, one of two; at most %s are possible", i+1, FormatSize(end), FormatSize(maxOfTwo))
+		}
+		if o.Kind == Clone && o.From+o.Length > w.Size(o.FromFile) {
+			return fmt.Errorf("operation %d: a clone from [%s,%s) of a file of %s", i+1, FormatSize(o.From), FormatSize(o.From+o.Length), FormatSize(w.Size(o.FromFile)))
+		}
 	}
 	return nil
 }

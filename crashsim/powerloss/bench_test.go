@@ -37,7 +37,7 @@ func BenchmarkImages(b *testing.B) {
 			image := make([]blk.Handle, super.TotalLen)
 			sb := super.Encode()
 			image[0] = in.Intern(sb[:])
-			ino := ondisk.Inode{Size: w.File, LSN: 1, Extents: []ondisk.Extent{{Len: sectors / 8}}}
+			ino := ondisk.Inode{Size: [ondisk.Files]int64{w.File}, LSN: 1, Extents: []ondisk.Extent{{Len: sectors / 8}}}
 			enc, err := ino.Encode(super.Inode[0].Len)
 			require.NoError(b, err)
 			for i := range enc {

@@ -130,7 +130,7 @@ func (w *world) format(size int32) {
 	blocks := size / w.super.Block
 	w.cow = blocks
 	w.lsn, w.logEnd = 1, w.super.Log.Start
-	ino := ondisk.Inode{Size: int64(size) * 512, LSN: 1}
+	ino := ondisk.Inode{Size: [ondisk.Files]int64{int64(size) * 512}, LSN: 1}
 	if w.w.Layout != workloads.Hole {
 		ino.Extents = []ondisk.Extent{{Off: 0, Block: 0, Len: blocks, Unwritten: w.w.Layout == workloads.Unwritten}}
 	}

@@ -20,7 +20,7 @@ const (
 	Done
 	// Map: file blocks [Off, Off+Len) map to blocks from Block.
 	Map
-	// Size: the file has Bytes bytes.
+	// Size: the file of number ID, 0 or 1, has Bytes bytes.
 	Size
 	// Stage: blocks [Block, Block+Len) are allocated to the COW fork. Those
 	// still staged after recovery are free.
@@ -59,6 +59,9 @@ func getItem(p []byte) (Item, error) {
 	it := Item{Kind: ItemKind(p[0]), ID: le.Uint32(p[4:]), Ext: getExtent(p[8:]), Bytes: int64(le.Uint64(p[20:]))}
 	if it.Kind < Intent || it.Kind > Unmap {
 		return it, fmt.Errorf("log: item of unknown kind %d", it.Kind)
+	}
+	if it.Kind == Size && it.ID >= Files {
+		return it, fmt.Errorf("log: size of file %d", it.ID)
 	}
 	return it, nil
 }

@@ -135,24 +135,41 @@ func DecodeSuper(b []byte) (Super, error) {
 	return s, nil
 }
 
-// Extent maps Len file blocks from Off to disk blocks from Block.
+// Extent maps Len file blocks from Off to disk blocks from Block. The blocks of
+// both files are numbered through, those of the second from FirstBlock(1).
 type Extent struct {
 	Off, Block, Len int32
 	Unwritten       bool // allocated, reads as zeros
 }
 
 const (
-	inodeHeader      = 40
+	inodeHeader      = 40 // magic, checksum, LSN, size, number, extents, size of the second file
 	extentBytes      = 12
 	extentsPerSector = (blk.SectorSize - inodeHeader) / extentBytes
 )
 
-// Inode is the file: its size in bytes and its extents, sorted by Off and not
-// overlapping. LSN is that of the last checkpoint it contains.
+// Inode is the files, which share one record as inodes share a cluster: their
+// sizes in bytes and their extents, sorted by Off and not overlapping. LSN is
+// that of the last checkpoint it contains.
 type Inode struct {
-	Size    int64
+	Size    [Files]int64
 	LSN     uint64
 	Extents []Extent
+}
+
+// Files is the number of files of a disk; one that is not used is empty.
+const Files = 2
+
+// FirstBlock returns the number of the first block of a file. block is its size
+// in sectors.
+func FirstBlock(file int, block int32) int32 { return int32(file) * blk.SecondFile / block }
+
+// FileOf returns the file that a file block belongs to. block is sectors.
+func FileOf(off, block int32) int {
+	if off >= FirstBlock(1, block) {
+		return 1
+	}
+	return 0
 }
 
 // Encode returns the sectors of one copy of the inode; it has as many as the
@@ -168,9 +185,10 @@ func (ino *Inode) Encode(sectors int32) ([][blk.SectorSize]byte, error) {
 		n := min(len(rest), extentsPerSector)
 		le.PutUint32(b[0:], inodeMagic)
 		le.PutUint64(b[8:], ino.LSN)
-		le.PutUint64(b[16:], uint64(ino.Size))
+		le.PutUint64(b[16:], uint64(ino.Size[0]))
 		le.PutUint32(b[24:], uint32(i))
 		le.PutUint32(b[28:], uint32(n))
+		le.PutUint64(b[32:], uint64(ino.Size[1]))
 		for j, e := range rest[:n] {
 			p := b[inodeHeader+extentBytes*j:]
 			putExtent(p, e)
@@ -205,7 +223,7 @@ func DecodeInode(sectors int32, sector func(i int32) []byte) (Inode, error) {
 		if b == nil || !sealed(b, inodeMagic) || le.Uint32(b[24:]) != uint32(i) {
 			return ino, fmt.Errorf("inode: sector %d: bad magic, number or checksum", i)
 		}
-		lsn, size := le.Uint64(b[8:]), int64(le.Uint64(b[16:]))
+		lsn, size := le.Uint64(b[8:]), [Files]int64{int64(le.Uint64(b[16:])), int64(le.Uint64(b[32:]))}
 		if i == 0 {
 			ino.LSN, ino.Size = lsn, size
 		} else if lsn != ino.LSN || size != ino.Size {

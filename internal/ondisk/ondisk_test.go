@@ -45,7 +45,7 @@ func TestImpossibleSuper(t *testing.T) {
 }
 
 func inode(n int) Inode {
-	ino := Inode{Size: 64 << 10, LSN: 9}
+	ino := Inode{Size: [Files]int64{64 << 10, 12 << 10}, LSN: 9}
 	for i := range int32(n) {
 		ino.Extents = append(ino.Extents, Extent{Off: 2 * i, Block: 7 * i, Len: 1, Unwritten: i%2 == 1})
 	}
@@ -87,7 +87,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 		for _, n := range []int{0, 1, ItemsPerSector, ItemsPerSector + 1} {
 			var items []Item
 			for i := range n {
-				items = append(items, Item{Kind: Intent + ItemKind(i%6), ID: uint32(i), Bytes: int64(i) << 40,
+				items = append(items, Item{Kind: Intent + ItemKind(i%6), ID: uint32(i % 2), Bytes: int64(i) << 40,
 					Ext: Extent{Off: int32(i), Block: 3, Len: 2, Unwritten: i%2 == 0}})
 			}
 			count := CheckpointSectors(n, lba)
@@ -115,7 +115,7 @@ func TestImpossibleLogSectors(t *testing.T) {
 	for name, at := range map[string]struct {
 		at int
 		v  byte
-	}{"kind": {logHeader, 99}, "index": {16, 1}, "items": {24, ItemsPerSector + 1}} {
+	}{"kind": {logHeader, 99}, "file": {logHeader + 4, Files}, "index": {16, 1}, "items": {24, ItemsPerSector + 1}} {
 		b := good
 		b[at.at] = at.v
 		_, ok, err := DecodeLogSector(b[:])

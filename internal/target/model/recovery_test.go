@@ -126,7 +126,7 @@ func mountAgrees(t *testing.T, c *Config, p *program, image []blk.Handle) (cuts 
 	out := r.Machine().Run(randomly{rand.New(rand.NewPCG(1, 1))}, crashsim.Budget{})
 	require.Equal(t, crashsim.Done, out.Kind, out.Detail)
 	require.NoError(t, r.Err)
-	require.Equal(t, before.Size, r.Inode.Size)
+	require.Equal(t, before.Size, r.Inode.Size[0])
 
 	after := make([]blk.Handle, len(image))
 	for s := range after {
