@@ -228,3 +228,11 @@ func TestRefusedConfigs(t *testing.T) {
 		require.Error(t, err)
 	}
 }
+
+// Version 0 of two files is told apart by its places, which count modulo
+// blk.MaxPlace.
+func TestPlacesOfTwoFiles(t *testing.T) {
+	const sectors = workloads.MaxOfTwo / workloads.SectorSize
+	require.EqualValues(t, blk.MaxPlace, 2*sectors)
+	require.EqualValues(t, sectors, workloads.SecondFile/workloads.SectorSize%blk.MaxPlace)
+}

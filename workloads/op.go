@@ -2,11 +2,7 @@
 // data, generators of them, and the history of what the caller saw.
 package workloads
 
-import (
-	"fmt"
-
-	"untorn/internal/blk"
-)
+import "fmt"
 
 // Kind is what an operation does. The zero value is invalid.
 type Kind uint8
@@ -53,10 +49,15 @@ var kindNames = [...]string{"invalid", "pwrite", "fsync", "fdatasync", "pread", 
 
 func (k Kind) String() string { return kindNames[k] }
 
-// SecondFile is where the second file begins in the space of both files: one
-// after the other, so that a place needs no number of its file. Where there is
-// a second file the first one ends before it.
-const SecondFile = blk.SecondFile * SectorSize
+// SecondFile is where the second file begins in the space of both files, in
+// bytes: one after the other, so that a place needs no number of its file. It is
+// a multiple of all sizes of blocks. Stamps of version 0 count their places
+// modulo twice MaxOfTwo, and this is an odd multiple of MaxOfTwo, so that
+// version 0 of one file is told apart from that of the other.
+const SecondFile = 65 * MaxOfTwo
+
+// MaxOfTwo bounds the size in bytes of each of two files.
+const MaxOfTwo = 16 << 20
 
 // base returns where a file begins in the space of both.
 func base(file int) int64 { return int64(file) * SecondFile }

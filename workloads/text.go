@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"untorn/internal/blk"
 )
 
 // SectorSize is the unit of offsets and lengths, in bytes.
@@ -14,10 +12,6 @@ const SectorSize = 512
 
 // maxFile bounds sizes and offsets, so that they can be added without care.
 const maxFile = 1 << 40
-
-// maxOfTwo bounds the size of each of two files, so that their version 0 can be
-// told apart, see blk.SecondFile.
-const maxOfTwo = blk.MaxPlace / 2 * SectorSize
 
 // FormatSize prints a number of bytes with the largest of the units KiB, MiB
 // and GiB that divides it; ParseSize reads it back.
@@ -286,13 +280,13 @@ func (w *Workload) checkEnd(file int) error {
 // checkFiles refuses files that do not fit into the space of both, and a clone
 // of what its source does not have.
 func (w *Workload) checkFiles() error {
-	if w.Files() == 2 && max(w.File, w.Second) > maxOfTwo {
-		return fmt.Errorf("two files, one of %s; at most %s are possible", FormatSize(max(w.File, w.Second)), FormatSize(maxOfTwo))
+	if w.Files() == 2 && max(w.File, w.Second) > MaxOfTwo {
+		return fmt.Errorf("two files, one of %s; at most %s are possible", FormatSize(max(w.File, w.Second)), FormatSize(MaxOfTwo))
 	}
 	for i := range w.Ops {
 		o := &w.Ops[i]
-		if end := max(o.Offset+o.Length, w.Size(o.File)+o.Shifts()); w.Files() == 2 && end > maxOfTwo {
-			return fmt.Errorf("operation %d: a file of %s, one of two; at most %s are possible", i+1, FormatSize(end), FormatSize(maxOfTwo))
+		if end := max(o.Offset+o.Length, w.Size(o.File)+o.Shifts()); w.Files() == 2 && end > MaxOfTwo {
+			return fmt.Errorf("operation %d: a file of %s, one of two; at most %s are possible", i+1, FormatSize(end), FormatSize(MaxOfTwo))
 		}
 		if o.Kind == Clone && o.From+o.Length > w.Size(o.FromFile) {
 			return fmt.Errorf("operation %d: a clone from [%s,%s) of a file of %s", i+1, FormatSize(o.From), FormatSize(o.From+o.Length), FormatSize(w.Size(o.FromFile)))

@@ -65,12 +65,6 @@ const (
 	MaxPlace = 1 << 16
 )
 
-// SecondFile is the first sector of the second file in the space that holds
-// both files of a workload, one after the other: a multiple of all sizes of
-// blocks, and half of the places of a write beyond a multiple of MaxPlace, so
-// that version 0 of one file is told apart from that of the other.
-const SecondFile = 1<<21 + MaxPlace/2
-
 // Data returns the handle of sector place of write w.
 func Data(write, place int) Handle { return Handle(write+1)<<16 | Handle(place) }
 

@@ -72,6 +72,9 @@ type Super struct {
 	Data       blk.Range // block b starts at Data.Start + b*Block
 	TotalLen   int32
 	MaxExtents int32
+	// Second is the number of the first block of the second file, since the
+	// blocks of both files are numbered through; 0 where there is one file.
+	Second int32
 }
 
 // Geometry lays out a disk. lba and block are sectors, blocks is the number of
@@ -104,7 +107,7 @@ func (s *Super) Encode() [blk.SectorSize]byte {
 	var b [blk.SectorSize]byte
 	le.PutUint32(b[0:], superMagic)
 	for i, v := range []int32{s.LBA, s.Block, s.Inode[0].Start, s.Inode[0].Len, s.Inode[1].Start, s.Inode[1].Len,
-		s.Log.Start, s.Log.Len, s.Data.Start, s.Data.Len, s.TotalLen, s.MaxExtents} {
+		s.Log.Start, s.Log.Len, s.Data.Start, s.Data.Len, s.TotalLen, s.MaxExtents, s.Second} {
 		le.PutUint32(b[8+4*i:], uint32(v))
 	}
 	seal(b[:])
@@ -119,7 +122,7 @@ func DecodeSuper(b []byte) (Super, error) {
 		return s, errors.New("superblock: bad magic or checksum")
 	}
 	for i, p := range []*int32{&s.LBA, &s.Block, &s.Inode[0].Start, &s.Inode[0].Len, &s.Inode[1].Start, &s.Inode[1].Len,
-		&s.Log.Start, &s.Log.Len, &s.Data.Start, &s.Data.Len, &s.TotalLen, &s.MaxExtents} {
+		&s.Log.Start, &s.Log.Len, &s.Data.Start, &s.Data.Len, &s.TotalLen, &s.MaxExtents, &s.Second} {
 		*p = int32(le.Uint32(b[8+4*i:]))
 	}
 	end := s.LBA
@@ -129,14 +132,22 @@ func DecodeSuper(b []byte) (Super, error) {
 		}
 		end = r.End()
 	}
-	if s.LBA <= 0 || s.Block <= 0 || s.Block%s.LBA != 0 || end != s.TotalLen {
+	if s.LBA <= 0 || s.Block <= 0 || s.Block%s.LBA != 0 || s.Second < 0 || end != s.TotalLen {
 		return s, errors.New("superblock: impossible sizes")
 	}
 	return s, nil
 }
 
+// FileOf returns the file that a file block belongs to, 0 or 1.
+func (s *Super) FileOf(off int32) int {
+	if s.Second != 0 && off >= s.Second {
+		return 1
+	}
+	return 0
+}
+
 // Extent maps Len file blocks from Off to disk blocks from Block. The blocks of
-// both files are numbered through, those of the second from FirstBlock(1).
+// both files are numbered through, those of the second from Super.Second.
 type Extent struct {
 	Off, Block, Len int32
 	Unwritten       bool // allocated, reads as zeros
@@ -159,18 +170,6 @@ type Inode struct {
 
 // Files is the number of files of a disk; one that is not used is empty.
 const Files = 2
-
-// FirstBlock returns the number of the first block of a file. block is its size
-// in sectors.
-func FirstBlock(file int, block int32) int32 { return int32(file) * blk.SecondFile / block }
-
-// FileOf returns the file that a file block belongs to. block is sectors.
-func FileOf(off, block int32) int {
-	if off >= FirstBlock(1, block) {
-		return 1
-	}
-	return 0
-}
 
 // Encode returns the sectors of one copy of the inode; it has as many as the
 // copy's place on the disk.

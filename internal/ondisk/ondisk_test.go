@@ -25,6 +25,14 @@ func TestGeometry(t *testing.T) {
 	}
 }
 
+func TestFileOf(t *testing.T) {
+	s := Geometry(1, 8, 40, 20, 32, 100)
+	require.Zero(t, s.FileOf(1<<30))
+	s.Second = 1 << 18
+	require.Zero(t, s.FileOf(1<<18-1))
+	require.Equal(t, 1, s.FileOf(1<<18))
+}
+
 // A superblock whose parts do not fit is refused although its checksum is right.
 func TestImpossibleSuper(t *testing.T) {
 	for name, damage := range map[string]func(*Super){
@@ -35,6 +43,7 @@ func TestImpossibleSuper(t *testing.T) {
 		"block":       func(s *Super) { s.Block = 0 },
 		"lba":         func(s *Super) { s.LBA = 3 },
 		"out of disk": func(s *Super) { s.Inode[0].Start = -1 },
+		"second":      func(s *Super) { s.Second = -1 },
 	} {
 		s := Geometry(1, 8, 40, 20, 32, 100)
 		damage(&s)
