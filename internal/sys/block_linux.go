@@ -1,0 +1,156 @@
+package sys
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// DeviceSize returns the size of a block device in bytes, BLKGETSIZE64.
+func DeviceSize(fd int) (int64, error) {
+	var n uint64
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&n))); e != 0 {
+		return 0, e
+	}
+	return int64(n), nil
+}
+
+// LogicalBlock returns the logical block of a block device in bytes, BLKSSZGET.
+func LogicalBlock(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.BLKSSZGET) }
+
+// DropCache writes back and drops what the page cache holds of a block device,
+// BLKFLSBUF.
+func DropCache(fd int) error { return unix.IoctlSetInt(fd, unix.BLKFLSBUF, 0) }
+
+// LoopOptions say how a loop device is made.
+type LoopOptions struct {
+	ReadOnly bool
+	Direct   bool // the backing file is read and written with O_DIRECT
+	Block    int  // logical block in bytes, 0 for 512
+}
+
+// AttachLoop makes a loop device of a file and returns its path, and a
+// descriptor of it that is the caller's to close. The device goes away when
+// nothing has it open or mounted any more (LO_FLAGS_AUTOCLEAR), so that it
+// outlives no process that was killed.
+func AttachLoop(file string, o LoopOptions) (path string, fd int, err error) {
+	mode := unix.O_RDWR
+	if o.ReadOnly {
+		mode = unix.O_RDONLY
+	}
+	back, err := Open(file, mode)
+	if err != nil {
+		return "", -1, fmt.Errorf("%s: %w", file, err)
+	}
+	defer Close(back)
+	control, err := Open("/dev/loop-control", unix.O_RDWR)
+	if err != nil {
+		return "", -1, fmt.Errorf("/dev/loop-control: %w", err)
+	}
+	defer Close(control)
+	c := unix.LoopConfig{Fd: uint32(back), Size: uint32(o.Block)}
+	c.Info.Flags = unix.LO_FLAGS_AUTOCLEAR
+	if o.Direct {
+		c.Info.Flags |= unix.LO_FLAGS_DIRECT_IO
+	}
+	if o.ReadOnly {
+		c.Info.Flags |= unix.LO_FLAGS_READ_ONLY
+	}
+	copy(c.Info.File_name[:len(c.Info.File_name)-1], file)
+	// Another process may take the free device first.
+	for range 64 {
+		n, err := unix.IoctlRetInt(control, unix.LOOP_CTL_GET_FREE)
+		if err != nil {
+			return "", -1, fmt.Errorf("LOOP_CTL_GET_FREE: %w", err)
+		}
+		path = fmt.Sprintf("/dev/loop%d", n)
+		fd, err := Open(path, mode)
+		if err != nil {
+			return "", -1, fmt.Errorf("%s: %w", path, err)
+		}
+		if err = unix.IoctlLoopConfigure(fd, &c); err == nil {
+			return path, fd, nil
+		}
+		Close(fd)
+		if err != unix.EBUSY {
+			return "", -1, fmt.Errorf("%s: LOOP_CONFIGURE: %w", path, err)
+		}
+	}
+	return "", -1, fmt.Errorf("no free loop device: %w", unix.EBUSY)
+}
+
+// DetachLoop takes the file away from a loop device, LOOP_CLR_FD; while it is in
+// use that happens when the last user is gone.
+func DetachLoop(fd int) error { return unix.IoctlSetInt(fd, unix.LOOP_CLR_FD, 0) }
+
+// ReadOnlyMount is the flag of Mount for a mount that writes nothing.
+const ReadOnlyMount = unix.MS_RDONLY
+
+// Mount mounts a device, mount(2).
+func Mount(device, dir, filesystem string, flags uintptr, options string) error {
+	return unix.Mount(device, dir, filesystem, flags, options)
+}
+
+// Unmount takes a mount away. A lazy one is out of sight at once and ends when
+// nothing uses it any more.
+func Unmount(dir string, lazy bool) error {
+	flags := unix.UMOUNT_NOFOLLOW
+	if lazy {
+		flags |= unix.MNT_DETACH
+	}
+	return unix.Unmount(dir, flags)
+}
+
+// Root reports whether the process may do what only root may.
+func Root() bool { return os.Geteuid() == 0 }
+
+// nvmeAdmin is struct nvme_passthru_cmd of linux/nvme_ioctl.h.
+type nvmeAdmin struct {
+	opcode, flags        uint8
+	_                    uint16
+	nsid                 uint32
+	_, _                 uint32
+	metadata, addr       uint64
+	metadataLen, dataLen uint32
+	cdw10, cdw11, cdw12  uint32
+	cdw13, cdw14, cdw15  uint32
+	timeoutMs, result    uint32
+}
+
+const (
+	nvmeIoctlID    = 0x4e40     // NVME_IOCTL_ID
+	nvmeIoctlAdmin = 0xc0484e41 // NVME_IOCTL_ADMIN_CMD
+	nvmeIdentify   = 0x06
+)
+
+// NVMeIdentify returns the two structures of 4096 bytes by which an NVMe
+// namespace and its controller describe themselves (Identify, CNS 0 and 1). fd
+// is of the namespace's block device. Nothing is written.
+func NVMeIdentify(fd int) (namespace, controller []byte, err error) {
+	id, err := unix.IoctlRetInt(fd, nvmeIoctlID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("NVME_IOCTL_ID: %w", err)
+	}
+	for cns := range uint32(2) {
+		page := make([]byte, 4096)
+		c := nvmeAdmin{opcode: nvmeIdentify, addr: uint64(uintptr(unsafe.Pointer(&page[0]))), dataLen: uint32(len(page)), cdw10: cns}
+		if cns == 0 {
+			c.nsid = uint32(id)
+		}
+		status, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), nvmeIoctlAdmin, uintptr(unsafe.Pointer(&c)))
+		if e != 0 {
+			return nil, nil, fmt.Errorf("NVME_IOCTL_ADMIN_CMD: %w", e)
+		}
+		if status != 0 {
+			return nil, nil, fmt.Errorf("identify: NVMe status %#x", status)
+		}
+		if cns == 0 {
+			namespace = page
+		} else {
+			controller = page
+		}
+	}
+	return namespace, controller, nil
+}
