@@ -314,9 +314,11 @@ func (m *Machine) pick() *Task {
 		m.idle()
 		return nil
 	}
+	// A pick that is not asked counts all the same: how many options there are
+	// depends on the budget, and a tape is played with another one.
+	m.picks++
 	choice := 0
 	if len(p.opts) > 1 {
-		m.picks++
 		if choice = m.chooser.Choose(p); choice == Stop {
 			m.end = Stopped
 			return nil
