@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"internal/key":           {},
 	"internal/count":         {},
 	"internal/tape":          {},
+	"internal/replayid":      {"internal/tape"},
 	"internal/blk":           {},
 	"internal/blk/logwrites": {"internal/blk"},
 	"internal/stamp":         {},
@@ -48,7 +49,7 @@ var arrows = map[string][]string{
 	"internal/target/file": {"workloads", "internal/blk", "internal/stamp", "internal/sys", "verifier"},
 	"internal/report":      {"verifier", "internal/cost"},
 	"internal/run": {"internal/tape", "internal/blk", "internal/blk/logwrites", "internal/stamp", "workloads", "crashsim",
-		"crashsim/explore", "engine", "verifier", "scenarios", "internal/target/model", "internal/report", "internal/cost"},
+		"crashsim/explore", "engine", "verifier", "scenarios", "internal/target/model", "internal/report", "internal/cost", "internal/replayid"},
 	"cmd/untorn": {"internal/run", "internal/report", "scenarios"},
 	"ci":         {},
 }

@@ -22,24 +22,6 @@ func finish(code int, err error) error {
 	return &exitError{code, err}
 }
 
-func replayCommand(s *streams) *cobra.Command {
-	return &cobra.Command{
-		Use:   "replay DIR",
-		Short: "Run the schedule of a run directory again",
-		Long: `Replay runs the schedule that a run left in DIR again and prints its trace: each
-numbered step, each fault (!) and each switch (>), with the versions of the
-units' sectors before it, in the page cache and where the extent map in memory
-says they are on the disk. 8x1 is eight sectors of operation 1, 0 the content
-before the run, z zeros, - nothing. The last line is the verdict. The exit code
-is 0 when that is the verdict on record.`,
-		Example: "  untorn replay runs/no-pin/single",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return finish(run.Replay(s.out, run.Model{}, args[0]))
-		},
-	}
-}
-
 func verifyCommand(s *streams) *cobra.Command {
 	var image, history string
 	c := &cobra.Command{

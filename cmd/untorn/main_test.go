@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +77,10 @@ func TestUsageErrors(t *testing.T) {
 		{"run small.yaml --set block=3", "--set: design.block"},
 		{"replay", "accepts 1 arg"},
 		{"replay nowhere", "no such file"},
+		{"replay no-pin --id u2", "replay id: not a replay id"},
+		{"replay no-pin --id u2-06q2z32w304074812694hmh", "replay id: damaged"},
+		{"replay nobody --id u2-06q2z32w304074812694hmg", "nobody: no such scenario"},
+		{"replay nowhere --out here", "--set and --out: without --id"},
 		{"report", "accepts 1 arg"},
 		{"report nowhere", "nowhere: no such file"},
 		{"report .", "report.json: no such file"},
@@ -229,6 +234,10 @@ func TestREADMECommands(t *testing.T) {
 		case "git", "cd":
 			// The clone that the reader begins with.
 		case "untorn", "bin/untorn":
+			if i := slices.Index(words, "--id"); i > 0 {
+				// The id is of the version that the README was written for.
+				words[i+1] = exampleID(t, filepath.Join("runs", words[2], "single"))
+			}
 			code, out, errs := call(t, words[1:]...)
 			assert.Contains(t, []int{run.ExitOK, wantCode(words)}, code, "%s\n%s%s", line, out, errs)
 		default:
@@ -236,6 +245,36 @@ func TestREADMECommands(t *testing.T) {
 		}
 	}
 	assert.Greater(t, seen, 5)
+}
+
+// exampleID returns the replay id in a run directory.
+func exampleID(t *testing.T, dir string) string {
+	t.Helper()
+	rep, err := run.ReadReport(dir)
+	require.NoError(t, err)
+	return rep.Results[0].Counterexample.ID
+}
+
+// TestReplayIDLeavesTheRun: what a report prints after "# --id" gives the run
+// directory on a machine that has the scenario and nothing else.
+func TestReplayIDLeavesTheRun(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, out, _ := call(t, "run", "no-pin")
+	_, id, ok := strings.Cut(out, "untorn replay runs/no-pin/single  # --id ")
+	require.True(t, ok, out)
+	code, trace, errs := call(t, "replay", "no-pin", "--id", strings.Fields(id)[0], "--out", "elsewhere/run")
+	require.Equal(t, run.ExitOK, code, errs)
+	require.Contains(t, trace, "\ntorn: ")
+	for _, name := range []string{"log.bin", "image.raw", "trace.txt", "history.txt", "tape.txt"} {
+		want, err := os.ReadFile(filepath.Join("runs", "no-pin", "single", name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join("elsewhere", "run", name))
+		require.NoError(t, err)
+		require.Equal(t, want, got, name)
+	}
+	code, _, errs = call(t, "replay", "no-pin", "--id", strings.Fields(id)[0], "--out", "elsewhere/run")
+	require.Equal(t, run.ExitUsage, code)
+	require.Contains(t, errs, "exists")
 }
 
 // wantCode is the exit code that a command of the README may have: judging a

@@ -71,6 +71,7 @@ func csvColumns(r *Report) []csvColumn {
 		{"cheapest_preemptions", ofExample(func(c *Counterexample) string { return fmt.Sprint(c.Preemptions) })},
 		{"cheapest_steps", ofExample(func(c *Counterexample) string { return fmt.Sprint(c.Steps) })},
 		{"replay", ofExample(func(c *Counterexample) string { return oneLine(c.Replay) })},
+		{"id", ofExample(func(c *Counterexample) string { return c.ID })},
 	}
 	for _, kind := range firedKinds(r) {
 		out = append(out, csvColumn{"fired_" + kind, func(x *Result) string { return x.Fired.Get(kind) }})

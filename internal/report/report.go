@@ -176,5 +176,6 @@ type Counterexample struct {
 	Preemptions int      `json:"preemptions"`
 	Steps       int      `json:"steps"`
 	Trace       []string `json:"trace"`
-	Replay      string   `json:"replay"` // the command, empty when nothing was written
+	Replay      string   `json:"replay"`       // the command, empty when nothing was written
+	ID          string   `json:"id,omitempty"` // with the scenario, the same schedule on any machine
 }

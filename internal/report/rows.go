@@ -227,7 +227,11 @@ func replays(r *Report) []replayGroup {
 		if res.AsExpected {
 			g = &expected
 		}
-		g.commands = append(g.commands, res.Counterexample.Replay)
+		command := res.Counterexample.Replay
+		if id := res.Counterexample.ID; id != "" {
+			command += "  # --id " + id
+		}
+		g.commands = append(g.commands, command)
 	}
 	var out []replayGroup
 	for _, g := range []replayGroup{expected, not} {

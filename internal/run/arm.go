@@ -26,6 +26,7 @@ type example struct {
 	finding explore.Finding
 	verdict verifier.Verdict
 	replay  *model.Replay
+	id      string // of the schedule, for replay --id
 }
 
 var contracts = map[string]verifier.Contract{"untorn": verifier.Untorn, "old-or-new": verifier.OldOrNew}
@@ -176,6 +177,14 @@ func (o *Options) showExample(a *arm, r *scenarios.Row, v verifier.Verdict) erro
 	if v != verifier.Stuck && replay.Verdict != v {
 		return fmt.Errorf("the counterexample gave %v, and run again %v", v, replay.Verdict)
 	}
-	a.example = &example{f, v, replay}
+	a.example = &example{finding: f, verdict: v, replay: replay}
+	return a.nameExample(o.Target)
+}
+
+// nameExample gives the schedule of the example its replay id.
+func (a *arm) nameExample(t Target) (err error) {
+	if a.example.id, err = replayID(t, &a.cfg, a.example.replay.Tape); err != nil {
+		return fmt.Errorf("the counterexample has no replay id: %w", err)
+	}
 	return nil
 }

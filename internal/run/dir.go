@@ -76,6 +76,9 @@ func (o *Options) write(res *report.Result, p *planned, design, control *arm, ou
 			return fmt.Errorf("the default schedule cannot be run again: %w", err)
 		}
 		design.example = &example{finding: explore.Finding{Class: -1, Steps: replay.Outcome.Steps}, verdict: replay.Verdict, replay: replay}
+		if err := design.nameExample(o.Target); err != nil {
+			return err
+		}
 	}
 	dir := filepath.Join(out.root, r.Scenario.Name, r.ID())
 	command := "untorn replay " + shellWord(dir)

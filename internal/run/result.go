@@ -125,7 +125,7 @@ func counterexample(a *arm) *report.Counterexample {
 	}
 	f := &a.example.finding
 	return &report.Counterexample{Verdict: a.example.verdict.String(), Faults: f.Faults, Preemptions: f.Preemptions, Steps: f.Steps,
-		Trace: shortTrace(traceLines(a.example.replay))}
+		ID: a.example.id, Trace: shortTrace(traceLines(a.example.replay))}
 }
 
 // maxTrace bounds the trace in report.json: one of a run that hit the step

@@ -26,6 +26,10 @@ type Target interface {
 	ReplayStuck(c *model.Config, r *explore.Result) (*model.Replay, error)
 	// ReplayTape runs the schedule of a tape.
 	ReplayTape(c *model.Config, t tape.Tape) (*model.Replay, error)
+	// Number turns the tape of a schedule into numbers, and Name numbers into a
+	// tape. What does not fit is an error.
+	Number(c *model.Config, t tape.Tape) (model.Numbered, error)
+	Name(c *model.Config, n model.Numbered) (tape.Tape, error)
 }
 
 // Explored is what exploring one arm gave.
@@ -89,6 +93,12 @@ func (Model) ReplayStuck(c *model.Config, r *explore.Result) (*model.Replay, err
 func (Model) ReplayTape(c *model.Config, t tape.Tape) (*model.Replay, error) {
 	return model.ReplayTape(c, t)
 }
+
+// Number implements Target.
+func (Model) Number(c *model.Config, t tape.Tape) (model.Numbered, error) { return model.Number(c, t) }
+
+// Name implements Target.
+func (Model) Name(c *model.Config, n model.Numbered) (tape.Tape, error) { return model.Name(c, n) }
 
 // sectorBytes returns the bytes of a handle of a replay's log.
 func sectorBytes(in *blk.Interner) func(blk.Handle) []byte {
