@@ -23,21 +23,31 @@ func finish(code int, err error) error {
 }
 
 func verifyCommand(s *streams) *cobra.Command {
-	var image, history string
+	var image, history, file string
 	c := &cobra.Command{
-		Use:   "verify --image FILE --history FILE",
-		Short: "Judge an image of a disk",
-		Long: `Verify judges the image of a disk by what the caller saw before power was lost.
-The exit code is 0 when the image held or is app-torn, and 1 otherwise.`,
-		Example: "  untorn verify --image runs/no-pin/single/image.raw --history runs/no-pin/single/history.txt",
-		Args:    cobra.NoArgs,
+		Use:   "verify {--image FILE | --file FILE} --history FILE",
+		Short: "Judge an image of a disk, or a file",
+		Long: `Verify judges the image of a disk of the model by what the caller saw before
+power was lost, or a file of any file system as a reader finds it. The exit code
+is 0 when it held or is app-torn, and 1 otherwise.`,
+		Example: `  untorn verify --image runs/no-pin/single/image.raw --history runs/no-pin/single/history.txt
+  untorn verify --file /mnt/scratch --history history.txt`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if image == "" || history == "" {
-				return usage(errors.New("verify needs --image FILE and --history FILE"))
+			if (image == "") == (file == "") || history == "" {
+				return usage(errors.New("verify needs --image FILE and --history FILE, or --file FILE and --history FILE"))
 			}
-			return finish(run.Verify(s.out, image, history))
+			if image != "" {
+				return finish(run.Verify(s.out, image, history))
+			}
+			h, err := run.ReadHistory(history)
+			if err != nil {
+				return usage(err)
+			}
+			return finish(run.VerifyFile(s.out, file, -1, h))
 		},
 	}
+	c.Flags().StringVar(&file, "file", "", "the file that the workload was about")
 	c.Flags().StringVar(&image, "image", "", "the image, as a run leaves it in image.raw")
 	c.Flags().StringVar(&history, "history", "", "the history, as a run leaves it in history.txt")
 	return c

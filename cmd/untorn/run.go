@@ -36,7 +36,12 @@ type runFlags struct {
 	noCache bool
 	// coverage asks for the tables of steps and faults.
 	coverage bool
+	target   string
+	live     liveFlags
 }
+
+// targets are where rows can run.
+var targets = []string{"model", "file"}
 
 func runCommand(s *streams) *cobra.Command {
 	f := &runFlags{suite: scenarios.Main}
@@ -47,7 +52,9 @@ func runCommand(s *streams) *cobra.Command {
 and prints a table. A row that breaks leaves a directory under --out, and the
 table ends with the commands that replay them. The line of coverage counts the
 steps of the kernel and the kinds of fault that the rows took; what is missing
-is told for a run of the whole suite. --out also keeps report.json, from which
+is told for a run of the whole suite. With --target file the operations run on
+a file or block device of this machine, which loses its content; no power is
+lost, so that this checks limits, errors and concurrent behaviour only. --out also keeps report.json, from which
 "untorn report" makes the other formats later.`,
 		Example: `  untorn run
   untorn run cow-or-atomic --row nawupf=4KiB
@@ -55,7 +62,8 @@ is told for a run of the whole suite. --out also keeps report.json, from which
   untorn run my.yaml --format json > report.json
   untorn run no-pin boundary --format junit > junit.xml
   untorn run --format ktap --timeout 10m
-  untorn run --suite debate`,
+  untorn run --suite debate
+  untorn run direct-cow --target file --on /mnt/xfs/scratch`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return runScenarios(c.Context(), s, f, args, c.Flags().Changed("seed"))
 		},
@@ -70,6 +78,9 @@ is told for a run of the whole suite. --out also keeps report.json, from which
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
+	c.Flags().StringVar(&f.target, "target", "model", "where rows run: "+strings.Join(targets, ", ")+"; file is the running kernel, and takes --on")
+	f.live.add(c)
+	completeWords(c, "target", targets)
 	c.Flags().BoolVar(&f.coverage, "coverage", false, "also print the tables of steps and faults; json has them in any case")
 	return c
 }
@@ -87,6 +98,11 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		return usage(fmt.Errorf("--timeout %v; allowed: 0 and above", f.timeout))
 	case f.out == "":
 		return usage(errors.New(`--out ""; allowed: a directory`))
+	case !slices.Contains(targets, f.target):
+		return usage(fmt.Errorf("--target %q; allowed: %s", f.target, strings.Join(targets, ", ")))
+	}
+	if err := f.live.check(f.target == "file"); err != nil {
+		return usage(err)
 	}
 	sets := f.sets
 	if seeded {
@@ -111,7 +127,13 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Suite: suite, Now: time.Now}
 	line := newProgress(s.err)
 	o.Progress = line.set
-	rep, code, err := run.Rows(ctx, rows, o)
+	var rep *report.Report
+	var code int
+	if f.target == "file" {
+		rep, code, err = run.LiveRows(ctx, rows, o, f.live.Live)
+	} else {
+		rep, code, err = run.Rows(ctx, rows, o)
+	}
 	line.clear()
 	if err != nil {
 		return &exitError{code, err}

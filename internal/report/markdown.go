@@ -25,6 +25,9 @@ func WriteMarkdown(w io.Writer, r *Report) error {
 		}
 		b.WriteByte('\n')
 	}
+	for _, note := range targetNotes(r) {
+		fmt.Fprintf(&b, "%s\n\n", escape(note))
+	}
 	b.WriteString("## Totals\n\n")
 	for _, l := range totals(r) {
 		fmt.Fprintln(&b, escape(l))

@@ -183,6 +183,22 @@ type explanation struct {
 // skipped is the verdict of a row whose combination makes no sense.
 const skipped = "skipped"
 
+// targetNotes says, in a line for each target other than the model, what its
+// rows are worth.
+func targetNotes(r *Report) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, res := range r.listed() {
+		k := res.Target + strings.Join(res.Assumptions, "; ")
+		if res.Target == "model" || res.Target == "" || seen[k] {
+			continue
+		}
+		seen[k] = true
+		out = append(out, fmt.Sprintf("target %s, neither exhaustive nor the same by seed: %s", res.Target, strings.Join(res.Assumptions, "; ")))
+	}
+	return out
+}
+
 // totals says in three lines what was done.
 func totals(r *Report) []string {
 	var w Work

@@ -22,6 +22,12 @@ func WriteText(w io.Writer, r *Report) error {
 	textSpace(&b, r)
 	textGrid(&b, behind(r))
 	textExplanations(&b, r)
+	for _, note := range targetNotes(r) {
+		for _, l := range wrap(note, Width) {
+			fmt.Fprintln(&b, l)
+		}
+		b.WriteByte('\n')
+	}
 	for _, l := range totals(r) {
 		fmt.Fprintln(&b, l)
 	}

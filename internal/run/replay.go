@@ -10,6 +10,7 @@ import (
 	"untorn/engine"
 	"untorn/internal/report"
 	"untorn/internal/tape"
+	"untorn/internal/target/file"
 	"untorn/internal/target/model"
 	"untorn/scenarios"
 	"untorn/verifier"
@@ -119,13 +120,9 @@ func readSmall(file string) ([]byte, error) {
 // code is ExitUnexpected unless the image held or is app-torn. An image or a
 // history that is damaged is an error with ExitUsage.
 func Verify(w io.Writer, imageFile, historyFile string) (int, error) {
-	text, err := readSmall(historyFile)
+	h, err := ReadHistory(historyFile)
 	if err != nil {
 		return ExitUsage, err
-	}
-	h, err := workloads.ParseHistory(string(text))
-	if err != nil {
-		return ExitUsage, fmt.Errorf("%s: %w", historyFile, err)
 	}
 	image, err := readSmall(imageFile)
 	if err != nil {
@@ -135,6 +132,49 @@ func Verify(w io.Writer, imageFile, historyFile string) (int, error) {
 	if err != nil {
 		return ExitUsage, fmt.Errorf("%s: %w", imageFile, err)
 	}
+	return tell(w, rep)
+}
+
+// VerifyFile judges a file as a reader finds it, or the first size bytes of a
+// device when size is not negative, in the way of Verify.
+func VerifyFile(w io.Writer, path string, size int64, h *workloads.History) (int, error) {
+	contract, ok := verifier.ParseContract(h.Contract)
+	if !ok {
+		return ExitUsage, fmt.Errorf("history: %q is no contract; allowed: untorn, old-or-new", h.Contract)
+	}
+	v, err := verifier.NewFiles(h.Workload(), contract)
+	if errors.Is(err, verifier.ErrNotJudged) {
+		return ExitNotBuilt, err
+	}
+	if err != nil {
+		return ExitUsage, err
+	}
+	f, err := file.ReadFile(path, size)
+	if err != nil {
+		return ExitUsage, err
+	}
+	rep, err := v.JudgeFiles([]verifier.File{*f}, h)
+	if err != nil {
+		return ExitUsage, err
+	}
+	return tell(w, rep)
+}
+
+// ReadHistory reads the text form of a history.
+func ReadHistory(path string) (*workloads.History, error) {
+	text, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	h, err := workloads.ParseHistory(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return h, nil
+}
+
+// tell prints a verdict and returns its exit code.
+func tell(w io.Writer, rep *verifier.Report) (int, error) {
 	line := rep.Verdict.String()
 	if rep.Reason != "" {
 		line += ": " + rep.Reason

@@ -154,3 +154,36 @@ func NVMeIdentify(fd int) (namespace, controller []byte, err error) {
 	}
 	return namespace, controller, nil
 }
+
+// MountDetached mounts a device where no path leads: what is in it is reached
+// through the returned descriptor, and the mount ends when that is closed, or
+// when the process ends in whatever way. options are names and values, "" for
+// an option without one.
+func MountDetached(device, filesystem string, options map[string]string) (int, error) {
+	fs, err := unix.Fsopen(filesystem, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("fsopen %s: %w", filesystem, err)
+	}
+	defer Close(fs)
+	if err := unix.FsconfigSetString(fs, "source", device); err != nil {
+		return -1, fmt.Errorf("fsconfig source: %w", err)
+	}
+	for name, value := range options {
+		if value == "" {
+			err = unix.FsconfigSetFlag(fs, name)
+		} else {
+			err = unix.FsconfigSetString(fs, name, value)
+		}
+		if err != nil {
+			return -1, fmt.Errorf("mount option %s: %w", name, err)
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, fmt.Errorf("mount of %s: %w", device, err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("fsmount: %w", err)
+	}
+	return fd, nil
+}

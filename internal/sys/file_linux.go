@@ -272,3 +272,20 @@ const (
 // SIGXFSZ is sent to a process that writes past RLIMIT_FSIZE; it has to be
 // ignored for the write to return EFBIG.
 const SIGXFSZ = unix.SIGXFSZ
+
+// filesystems are the magic numbers of linux/magic.h that matter here.
+var filesystems = map[int64]string{0x58465342: "xfs", 0xef53: "ext4", 0x9123683e: "btrfs", 0x01021994: "tmpfs", 0xf2f52010: "f2fs",
+	0x794c7630: "overlay", 0x6969: "nfs", 0x65735546: "fuse", 0xca451a4e: "bcachefs", 0x2fc12fc1: "zfs"}
+
+// Filesystem names the file system that a path is on. ext2, ext3 and ext4 are
+// one; an unknown one is named by its number.
+func Filesystem(path string) (string, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return "", err
+	}
+	if name, ok := filesystems[st.Type]; ok {
+		return name, nil
+	}
+	return fmt.Sprintf("%#x", st.Type), nil
+}

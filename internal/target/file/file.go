@@ -117,12 +117,16 @@ func (t *Target) open() error {
 			t.block = true
 			flags |= sys.Exclusive
 		case st.Kind != sys.Regular:
-			return fmt.Errorf("%s is no regular file and no block device", path)
+			return refused("%s is no regular file and no block device", path)
 		case !t.cfg.Existing:
-			return fmt.Errorf("%s exists; allowed: a file that does not, which is created", path)
+			return refused("%s exists; allowed: a file that does not, which is created", path)
 		}
-		if t.fds[first], err = sys.Open(path, flags); err != nil {
+		fd, err := sys.Open(path, flags)
+		if t.fds[first] = fd; err != nil {
 			delete(t.fds, first)
+			if sys.ErrnoOf(err) == sys.EBUSY {
+				return refused("%s is in use", path)
+			}
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}

@@ -123,6 +123,15 @@ func flags(o *workloads.Op) (f int) {
 	return f
 }
 
+// position returns the offset that a write is given. That of an append is for
+// the kernel to find, after it has checked the one that it was given.
+func position(o *workloads.Op) int64 {
+	if o.Append {
+		return 0
+	}
+	return o.Offset
+}
+
 // do makes the call of an operation.
 func (t *Target) do(o *workloads.Op, buf []byte) (int, error) {
 	fd := t.fds[of(o)]
@@ -159,7 +168,7 @@ var modes = map[workloads.Kind]int{
 // caller of the kernel to see.
 func (t *Target) write(o *workloads.Op, fd int, buf []byte) (int, error) {
 	if o.Limit == 0 {
-		return t.pwrite(fd, [][]byte{buf}, o.Offset, flags(o))
+		return t.pwrite(fd, [][]byte{buf}, position(o), flags(o))
 	}
 	signal.Ignore(sys.SIGXFSZ)
 	defer signal.Reset(sys.SIGXFSZ)
@@ -167,7 +176,7 @@ func (t *Target) write(o *workloads.Op, fd int, buf []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := t.pwrite(fd, [][]byte{buf}, o.Offset, flags(o))
+	n, err := t.pwrite(fd, [][]byte{buf}, position(o), flags(o))
 	return n, errors.Join(err, restore())
 }
 
@@ -233,7 +242,7 @@ func (r *runner) queue(n int, o *workloads.Op) bool {
 	if o.Syncs() {
 		r.ring.Sync(fd, o.Kind == workloads.Fdatasync, uint64(n))
 	} else {
-		r.ring.Write(fd, buf, o.Offset, flags(o), uint64(n))
+		r.ring.Write(fd, buf, position(o), flags(o), uint64(n))
 	}
 	if err := r.ring.Submit(0); err != nil {
 		r.t.fail(err)

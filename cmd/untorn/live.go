@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"untorn/internal/run"
+)
+
+// maxDepth bounds --depth, and maxRepeat --repeat.
+const (
+	maxDepth  = 256
+	maxRepeat = 1_000_000
+)
+
+// liveFlags say where operations run on this machine.
+type liveFlags struct {
+	run.Live
+	set func() bool // one of the flags was given
+}
+
+// add adds the flags to a command.
+func (f *liveFlags) add(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVar(&f.Path, "on", "", "the file, which must not exist yet, or the block device that the operations are on")
+	fl.StringVar(&f.Second, "on-second", "", "the second file, for a workload of two")
+	fl.BoolVar(&f.Existing, "existing", false, "the file may exist; its content is lost")
+	fl.StringVar(&f.Destroy, "destroy", "", "serial number or size of the block device, whose content is lost")
+	fl.IntVar(&f.Depth, "depth", 0, "writes of a task in flight together by io_uring; 0 is pwritev2")
+	fl.IntVar(&f.Repeat, "repeat", 10, "runs of each row on a live target")
+	f.set = func() bool {
+		for _, name := range []string{"on", "on-second", "existing", "destroy", "depth", "repeat"} {
+			if fl.Changed(name) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// check refuses flags that make no sense, or no sense without the target.
+func (f *liveFlags) check(live bool) error {
+	switch {
+	case !live && f.set():
+		return errors.New("--on, --on-second, --existing, --destroy, --depth and --repeat are for --target file")
+	case live && f.Path == "":
+		return errors.New("--target file needs --on PATH; allowed: a file that does not exist, or a block device")
+	case f.Depth < 0 || f.Depth > maxDepth:
+		return fmt.Errorf("--depth %d; allowed: 0 to %d", f.Depth, maxDepth)
+	case f.Repeat < 1 || f.Repeat > maxRepeat:
+		return fmt.Errorf("--repeat %d; allowed: 1 to %d", f.Repeat, maxRepeat)
+	}
+	return nil
+}

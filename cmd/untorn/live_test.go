@@ -1,0 +1,128 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/loopfs"
+	"untorn/internal/needs"
+	"untorn/internal/run"
+)
+
+const plainLive = `name: plain-live
+design: {submit: direct, writeback: cow}
+workload:
+  file: 16KiB
+  ops: [{op: pwrite, offset: 0, length: 4KiB}, {op: fsync}, {op: pread, offset: 0, length: 16KiB}]
+`
+
+const atomicLive = `name: atomic-live
+design: {submit: direct, writeback: cow}
+workload:
+  file: 16KiB
+  ops: [{op: pwrite, offset: 0, length: 16KiB, atomic: true}, {op: fsync}]
+`
+
+func TestLiveUsage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", plainLive)
+	write(t, "there", "mine")
+	for _, tc := range []struct{ args, want string }{
+		{"run s.yaml --target disk", `--target "disk"; allowed: model, file`},
+		{"run s.yaml --target file", "needs --on PATH"},
+		{"run s.yaml --on x", "are for --target file"},
+		{"run s.yaml --target file --on x --depth -1", "--depth -1; allowed: 0 to 256"},
+		{"run s.yaml --target file --on x --repeat 0", "--repeat 0; allowed: 1 to"},
+		{"run s.yaml --target file --on x --destroy 1GiB", "x is no block device"},
+	} {
+		code, out, errs := call(t, strings.Fields(tc.args)...)
+		assert.Equal(t, run.ExitUsage, code, tc.args)
+		assert.Empty(t, out, tc.args)
+		assert.Contains(t, errs, tc.want, tc.args)
+	}
+	code, _, errs := call(t, "run", "s.yaml", "--target", "file", "--on", "there")
+	assert.Equal(t, run.ExitUsage, code)
+	assert.Contains(t, errs, "there exists; allowed: a file that does not")
+	b, err := os.ReadFile("there")
+	require.NoError(t, err)
+	assert.Equal(t, "mine", string(b), "nothing is lost")
+	assert.Empty(t, glob(t, "runs*"))
+}
+
+// A run on a file claims no more than it may, and leaves nothing.
+func TestLiveFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", plainLive)
+	for _, depth := range []string{"0", "4"} {
+		code, out, errs := call(t, "run", "s.yaml", "--target", "file", "--on", "scratch", "--repeat", "3", "--depth", depth)
+		assert.Equal(t, run.ExitOK, code, errs+out)
+		assert.Regexp(t, `plain-live inconclusive +- +3 +1 +3 `, out)
+		assert.Contains(t, strings.Join(strings.Fields(out), " "), run.LiveAssumption)
+		assert.NoFileExists(t, "scratch")
+	}
+}
+
+// A file system that takes no atomic writes refuses, as is expected of it; XFS
+// on a loop device takes them.
+func TestLiveScratch(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", atomicLive)
+	for fs, want := range map[string]string{"xfs": "inconclusive", "ext4": "refused"} {
+		t.Run(fs, func(t *testing.T) {
+			s := needs.Scratch(t, loopfs.Options{Filesystem: fs, Size: 320 << 20})
+			code, out, errs := call(t, "run", "s.yaml", "--target", "file", "--on", s.Path("scratch"), "--out", "runs-"+fs)
+			assert.Equal(t, run.ExitOK, code, errs+out)
+			assert.Regexp(t, `atomic-live `+want+` +- `, out)
+			assert.NoFileExists(t, s.Path("scratch"))
+		})
+	}
+}
+
+// A block device is touched only when its size is given, and never while it is
+// in use.
+func TestLiveDevice(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", plainLive)
+	s := needs.Scratch(t, loopfs.Options{Size: 8 << 20})
+	on := func(destroy string) (int, string, string) {
+		return call(t, "run", "s.yaml", "--target", "file", "--on", s.Device, "--destroy", destroy)
+	}
+	code, _, errs := on("")
+	assert.Equal(t, run.ExitUsage, code)
+	assert.Contains(t, errs, "would lose its content; allowed: with its serial number or size given to be destroyed: its size 8MiB")
+	code, _, errs = on("9MiB")
+	assert.Equal(t, run.ExitUsage, code)
+	assert.Contains(t, errs, `"9MiB" is not what `+s.Device+" is; allowed: its size 8MiB")
+	b, err := os.ReadFile(s.Device)
+	require.NoError(t, err)
+	assert.Equal(t, make([]byte, 8<<20), b, "nothing is lost")
+	code, out, errs := on("8MiB")
+	assert.Equal(t, run.ExitOK, code, errs+out)
+	assert.Contains(t, out, "inconclusive")
+
+	used := needs.Scratch(t, loopfs.Options{Filesystem: "xfs", Size: 320 << 20})
+	code, _, errs = call(t, "run", "s.yaml", "--target", "file", "--on", used.Device, "--destroy", "320MiB")
+	assert.Equal(t, run.ExitUsage, code)
+	assert.Contains(t, errs, "is in use", "a mount that no list shows")
+}
+
+func TestVerifyFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "history.txt", "untorn history 1\ncontract untorn\nfile 1KiB hole\nfree-space contiguous\nop 1 a: fsync\ncut 0\n")
+	write(t, "zeros", string(make([]byte, 1024)))
+	code, out, _ := call(t, "verify", "--file", "zeros", "--history", "history.txt")
+	assert.Equal(t, run.ExitOK, code)
+	assert.Contains(t, out, "held")
+	write(t, "other", strings.Repeat("x", 1024))
+	code, out, _ = call(t, "verify", "--file", "other", "--history", "history.txt")
+	assert.Equal(t, run.ExitUnexpected, code)
+	assert.Contains(t, out, "corrupt")
+	code, _, errs := call(t, "verify", "--file", filepath.Join("no", "where"), "--history", "history.txt")
+	assert.Equal(t, run.ExitUsage, code)
+	assert.Contains(t, errs, "no such file")
+}

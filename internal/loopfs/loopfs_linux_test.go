@@ -1,0 +1,59 @@
+package loopfs_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/loopfs"
+	"untorn/internal/needs"
+	"untorn/internal/sys"
+)
+
+func TestScratch(t *testing.T) {
+	for _, fs := range []string{"xfs", "ext4"} {
+		t.Run(fs, func(t *testing.T) {
+			s := needs.Scratch(t, loopfs.Options{Filesystem: fs, Size: 320 << 20})
+			require.NoError(t, os.WriteFile(s.Path("f"), []byte("x"), 0o600))
+			st, err := sys.Stat(s.Path("f"))
+			require.NoError(t, err)
+			require.Equal(t, sys.Regular, st.Kind)
+			mounts, err := os.ReadFile("/proc/self/mountinfo")
+			require.NoError(t, err)
+			require.NotContains(t, string(mounts), s.Device+" ", "no path leads there")
+		})
+	}
+}
+
+// A process that is killed leaves neither loop device nor mount nor file.
+func TestKilled(t *testing.T) {
+	if os.Getenv("UNTORN_TEST_CHILD") != "" {
+		s, err := loopfs.New(loopfs.Options{Filesystem: "xfs", Size: 320 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Stdout.WriteString(s.Device + "\n")
+		time.Sleep(time.Hour)
+	}
+	if err := loopfs.Missing(loopfs.Options{Filesystem: "xfs"}); err != nil {
+		needs.Or(t, err)
+	}
+	c := exec.Command(os.Args[0], "-test.run", "^TestKilled$")
+	c.Env = append(os.Environ(), "UNTORN_TEST_CHILD=1")
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	b := make([]byte, 64)
+	n, err := out.Read(b)
+	require.NoError(t, err)
+	device := strings.TrimSpace(string(b[:n]))
+	backing := "/sys/block/" + strings.TrimPrefix(device, "/dev/") + "/loop/backing_file"
+	require.FileExists(t, backing)
+	require.NoError(t, c.Process.Kill())
+	_ = c.Wait()
+	require.Eventually(t, func() bool { _, err := os.Stat(backing); return os.IsNotExist(err) }, 10*time.Second, 10*time.Millisecond)
+}
