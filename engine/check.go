@@ -17,6 +17,21 @@ const maxTasks = 24
 // with a *NotBuiltError for operations that are not built yet, with another
 // error for what is out of range.
 func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
+	if err := checkSense(d, dev, w); err != nil {
+		return err
+	}
+	for i := range w.Ops {
+		switch op := &w.Ops[i]; {
+		case op.Moves():
+			return &NotBuiltError{fmt.Sprintf("workload.ops[%d].op: %v", i, op.Kind)}
+		case op.File != 0:
+			return &NotBuiltError{fmt.Sprintf("workload.ops[%d].file: %d", i, op.File)}
+		}
+	}
+	return nil
+}
+
+func checkSense(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 	if d.Block < dev.LBA {
 		return fmt.Errorf("design.block: %d bytes is smaller than device.lba, %d", d.Block, dev.LBA)
 	}
@@ -48,35 +63,39 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 			return fmt.Errorf("%s.limit: %d bytes of a direct write; allowed: multiples of design.block, %d", at, op.Limit, d.Block)
 		case op.FD < 0 || op.FD >= MaxFDs:
 			return fmt.Errorf("%s.fd: %d; allowed: 0 to %d", at, op.FD, MaxFDs-1)
-		case d.Filesystem == BlockDevice && (op.Zeroes() || op.Kind == workloads.Fallocate):
+		case d.Filesystem == BlockDevice && (op.Zeroes() || op.Moves() || op.Kind == workloads.Fallocate):
 			return &NonsenseError{fmt.Sprintf("%s.op: %v with filesystem: block: a block device has a fixed size and no extents", at, op.Kind)}
 		case d.Filesystem == BlockDevice && op.Append:
 			return &NonsenseError{at + ".append: true with filesystem: block: a block device writes where it is told to"}
-		case op.Moves():
-			return &NotBuiltError{fmt.Sprintf("%s.op: %v", at, op.Kind)}
-		case op.File != 0:
-			return &NotBuiltError{fmt.Sprintf("%s.file: %d", at, op.File)}
-		case op.Kind == workloads.Pread && op.Direct:
-			return &NotBuiltError{at + ".direct: true with op: pread"}
-		case op.Kind == workloads.Store && op.End() > w.File:
-			return fmt.Errorf("%s: a store ends at %d; allowed: within the file, %d", at, op.End(), w.File)
+		case d.Filesystem == Ext4 && op.Kind == workloads.Clone:
+			return &NonsenseError{at + ".op: clone with filesystem: ext4: ext4 shares no blocks and answers EOPNOTSUPP"}
+		case op.Kind == workloads.Pread && op.Direct && (op.Offset%dev.LBA != 0 || op.Length%dev.LBA != 0):
+			return fmt.Errorf("%s: a direct read of [%d,%d); allowed: multiples of device.lba, %d", at, op.Offset, op.Offset+op.Length, dev.LBA)
+		case op.Kind == workloads.Store && op.Offset+op.Length > w.Size(op.File):
+			return fmt.Errorf("%s: a store ends at %d; allowed: within the file, %d", at, op.Offset+op.Length, w.Size(op.File))
 		case op.Writes() && op.Length > MaxWrite:
 			return fmt.Errorf("%s.length: %d bytes; allowed: at most %d", at, op.Length, MaxWrite)
-		case op.End() > MaxFile:
-			return fmt.Errorf("%s: ends at %d; allowed: at most %d", at, op.End(), MaxFile)
+		case op.Offset+op.Length > MaxFile:
+			return fmt.Errorf("%s: ends at %d; allowed: at most %d", at, op.Offset+op.Length, MaxFile)
+		case w.Size(op.File)+op.Shifts() > MaxFile:
+			return fmt.Errorf("%s: the file ends at %d; allowed: at most %d", at, w.Size(op.File)+op.Shifts(), MaxFile)
 		}
 	}
 	if w.Layout == workloads.Fragmented || w.FreeSpace == workloads.Fragmented {
-		end := w.File
+		end := [maxFiles]int64{w.Size(0), w.Size(1)}
 		for i := range w.Ops {
-			end = max(end, w.Ops[i].End())
+			op := &w.Ops[i]
+			end[op.File] = max(end[op.File], op.Offset+op.Length, w.Size(op.File)+op.Shifts())
 		}
-		if n := (end + d.Block - 1) / d.Block; n > maxIoends {
+		if n := (end[0]+d.Block-1)/d.Block + (end[1]+d.Block-1)/d.Block; n > maxIoends {
 			return fmt.Errorf("workload.file: reaches %d blocks of design.block; allowed: at most %d where file or free space is fragmented", n, maxIoends)
 		}
 	}
-	if w.File > MaxFile {
-		return fmt.Errorf("workload.file: %d bytes; allowed: at most %d", w.File, MaxFile)
+	if n := max(w.File, w.Second); n > MaxFile {
+		return fmt.Errorf("workload.file: %d bytes; allowed: at most %d", n, MaxFile)
+	}
+	if d.Filesystem == BlockDevice && w.Files() == 2 {
+		return &NonsenseError{"workload.ops: a second file with filesystem: block: a block device is one file"}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,9 +13,15 @@ import (
 	"untorn/workloads"
 )
 
-// mount recovers what the device of a kernel holds and returns the file,
+// mount recovers what the device of a kernel holds and returns the first file,
 // sector by sector.
 func mount(t *testing.T, k *Kernel) []blk.Handle {
+	t.Helper()
+	return mountFiles(t, k)[0]
+}
+
+// mountFiles is the same for both files.
+func mountFiles(t *testing.T, k *Kernel) (files [2][]blk.Handle) {
 	t.Helper()
 	image := make([]blk.Handle, k.super.TotalLen)
 	for s := range image {
@@ -25,39 +32,64 @@ func mount(t *testing.T, k *Kernel) []blk.Handle {
 	out := r.Machine().Run(defaults, crashsim.Budget{})
 	require.Equal(t, crashsim.Done, out.Kind, out.Detail)
 	require.NoError(t, r.Err)
-	file := make([]blk.Handle, (r.Inode.Size[0]+511)/512)
+	for i := range files {
+		files[i] = make([]blk.Handle, (r.Inode.Size[i]+511)/512)
+	}
 	for _, e := range r.Inode.Extents {
+		file := r.Super.FileOf(e.Off)
+		first := (e.Off - int32(file)*r.Super.Second) * k.blockSectors
 		for i := range e.Len * k.blockSectors {
-			if s := e.Off*k.blockSectors + i; int(s) < len(file) && !e.Unwritten {
-				file[s] = r.dev.Content(r.Super.Sector(e.Block) + i)
+			if s := first + i; int(s) < len(files[file]) && !e.Unwritten {
+				files[file][s] = r.dev.Content(r.Super.Sector(e.Block) + i)
 			}
 		}
 	}
-	return file
+	return files
 }
 
-// expected is the file after operations that came one after the other.
+// expected is the first file after operations that came one after the other.
 func expected(w *workloads.Workload, got map[int32]workloads.Result) []blk.Handle {
-	file := make([]blk.Handle, w.File/512)
-	if w.Layout != workloads.Hole && w.Layout != workloads.Unwritten {
-		for s := range file {
-			file[s] = blk.Data(blk.InitialWrite, s)
+	return expectedFiles(w, got)[0]
+}
+
+// expectedFiles is the same for both files.
+func expectedFiles(w *workloads.Workload, got map[int32]workloads.Result) (files [2][]blk.Handle) {
+	for i := range files {
+		files[i] = make([]blk.Handle, w.Size(i)/512)
+		if w.Layout != workloads.Hole && w.Layout != workloads.Unwritten {
+			for s := range files[i] {
+				files[i][s] = blk.Data(blk.InitialWrite, (i*workloads.SecondFile/512+s)%blk.MaxPlace)
+			}
 		}
 	}
 	for i := range w.Ops {
 		op := &w.Ops[i]
-		if !op.Writes() {
-			continue
-		}
-		for s := range int(got[int32(i+1)]) / 512 {
-			at := int(op.Offset/512) + s
-			for len(file) <= at {
-				file = append(file, blk.Zero)
+		file := &files[op.File]
+		from, n := int(op.Offset/512), int(op.Length/512)
+		moved := func(content []blk.Handle) {
+			for len(*file) < from+len(content) {
+				*file = append(*file, blk.Zero)
 			}
-			file[at] = blk.Data(i+1, s)
+			copy((*file)[from:], content)
+		}
+		switch {
+		case got[int32(i+1)] < 0:
+		case op.Writes():
+			data := make([]blk.Handle, got[int32(i+1)]/512)
+			for s := range data {
+				data[s] = blk.Data(i+1, s)
+			}
+			moved(data)
+		case op.Kind == workloads.Collapse:
+			*file = slices.Delete(*file, from, from+n)
+		case op.Kind == workloads.Insert:
+			*file = slices.Insert(*file, from, make([]blk.Handle, n)...)
+		case op.Kind == workloads.Clone:
+			source := files[op.FromFile]
+			moved(slices.Clone(source[op.From/512 : min(int(op.From/512)+n, len(source))]))
 		}
 	}
-	return file
+	return files
 }
 
 var layouts = []workloads.Layout{workloads.Contiguous, workloads.Unaligned, workloads.Fragmented, workloads.Hole, workloads.Unwritten}
@@ -140,7 +172,7 @@ func contentDesigns() (all []Design) {
 
 func checkContent(t *testing.T, c *Config) {
 	t.Helper()
-	if CheckWorkload(&c.Design, &c.Device, c.Workload) != nil {
+	if checkSense(&c.Design, &c.Device, c.Workload) != nil {
 		return
 	}
 	k := New(c)
@@ -161,7 +193,7 @@ func checkContent(t *testing.T, c *Config) {
 			require.True(t, !cached || cache == disk, "%s: the cache differs from the disk", what)
 		})
 	}
-	require.Equal(t, expected(c.Workload, got), mount(t, k), what)
+	require.Equal(t, expectedFiles(c.Workload, got), mountFiles(t, k), what)
 }
 
 // The content check can fail: a lost write and a wrong one are seen.
@@ -206,7 +238,7 @@ func TestContentRandom(t *testing.T) {
 					}
 					require.EqualValues(t, w.Ops[i].Length, got[int32(i+1)], what)
 				}
-				require.Equal(t, expected(w, got), mount(t, k), what)
+				require.Equal(t, expectedFiles(w, got), mountFiles(t, k), what)
 			}
 			k.Machine().Close()
 		}

@@ -38,7 +38,7 @@ func coverageConfigs() (all []*Config) {
 			all = append(all, c)
 		}
 	}
-	return append(all, mergeConfig(), directConfig(workloads.Contiguous), directConfig(workloads.Hole), directConfig(workloads.Unwritten), operationsConfig())
+	return append(all, mergeConfig(), directConfig(workloads.Contiguous), directConfig(workloads.Hole), directConfig(workloads.Unwritten), operationsConfig(), movesConfig(XFS), movesConfig(Ext4), sharedConfig())
 }
 
 // directConfig is direct writes of every kind, two of them at a time, beside a
@@ -68,6 +68,34 @@ func operationsConfig() *Config {
 	c.Workload = &workloads.Workload{File: 32 * kib, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous, Ops: []workloads.Op{
 		write(0, 4, true), op(workloads.Store, 3, 9), op(workloads.Pread, 0, 32), op(workloads.SyncFileRange, 0, 8), op(workloads.Punch, 4, 24),
 		op(workloads.Truncate, 20, 0), op(workloads.Fallocate, 16, 40), op(workloads.ZeroRange, 8, 16), op(workloads.Msync, 0, 16), fsyncOp}}
+	c.Faults[crashsim.Reclaim] = true
+	return c
+}
+
+// movesConfig is operations that move content, and a second file.
+func movesConfig(fs Filesystem) *Config {
+	c := testConfig()
+	c.Design.Filesystem = fs
+	if fs == Ext4 {
+		c.Design.Track, c.Design.Writeback = TrackSidecar, WritebackAtomic
+	}
+	c.Workload = &workloads.Workload{File: 32 * kib, Second: 6 * kib, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous,
+		Ops: []workloads.Op{write(0, 1, true), collapse(2, 1), sectors(8, 8, false), second(write(1, 1, false)), second(insert(0, 2)),
+			second(fsyncOp), fsyncOp}}
+	c.Faults[crashsim.Reclaim] = true
+	return c
+}
+
+// sharedConfig is clones, and writes of what they share.
+func sharedConfig() *Config {
+	c := testConfig()
+	c.Design.Track, c.Design.Writeback = TrackNone, WritebackPlain
+	direct := write(1, 2, false)
+	direct.Direct = true
+	read := workloads.Op{Task: "db", Kind: workloads.Pread, Length: 16 * kib, Direct: true}
+	hole := workloads.Op{Task: "db", Kind: workloads.Punch, Offset: 28 * kib, Length: 4 * kib}
+	c.Workload = &workloads.Workload{File: 32 * kib, Second: 6 * kib, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous,
+		Ops: []workloads.Op{second(clone(0, 4, 4)), direct, hole, second(write(5, 1, false)), second(clone(7, 9, 1)), read, fsyncOp}}
 	c.Faults[crashsim.Reclaim] = true
 	return c
 }

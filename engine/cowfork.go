@@ -7,11 +7,12 @@ func (k *Kernel) fitsUnit(n int32) bool {
 	return n <= k.limits.unitMax && n >= k.limits.unitMin && n&(n-1) == 0
 }
 
-// oneExtent reports whether one extent of the data fork holds a range.
+// oneExtent reports whether one extent of the data fork, which no other file
+// block shares, holds a range.
 func (k *Kernel) oneExtent(s span, unwritten bool) bool {
 	for b := s.from; b < s.to; b++ {
 		e := k.forks.data[b]
-		if !e.real() || e.unwritten() && !unwritten || b > s.from && !e.follows(k.forks.data[b-1]) {
+		if !e.real() || k.rules.spares(b) || e.unwritten() && !unwritten || b > s.from && !e.follows(k.forks.data[b-1]) {
 			return false
 		}
 	}
@@ -35,30 +36,40 @@ func (k *Kernel) usesCow() bool {
 // the COW fork, or in the data fork for holes (xfs_bmapi_reserve_delalloc).
 // It reports false when the disk is too full.
 func (k *Kernel) reserve(from, to int32) bool {
-	fork := k.forks.data
-	if k.usesCow() {
-		fork = k.forks.cow
-	}
-	var need, promised int32
-	for b := range fork {
-		if fork[b] == delalloc {
-			promised++
-		}
-	}
+	var need int32
 	for b := from; b < to; b++ {
-		if fork[b] == hole {
+		if k.forkFor(b)[b] == hole {
 			need++
 		}
 	}
-	if promised+need > k.alloc.available() {
+	if k.promised()+need > k.alloc.available() {
 		return false
 	}
 	for b := from; b < to; b++ {
-		if fork[b] == hole {
+		if fork := k.forkFor(b); fork[b] == hole {
 			fork[b] = delalloc
 		}
 	}
 	return true
+}
+
+// forkFor returns the fork in which a write finds the block that its data will
+// go to.
+func (k *Kernel) forkFor(block int32) []forkEntry {
+	if k.usesCow() || k.forks.cow[block] != hole || k.rules.spares(block) {
+		return k.forks.cow
+	}
+	return k.forks.data
+}
+
+// promised counts the blocks that are reserved and not allocated yet.
+func (k *Kernel) promised() (n int32) {
+	for b := range k.forks.data {
+		if k.forks.data[b] == delalloc || k.forks.cow[b] == delalloc {
+			n++
+		}
+	}
+	return n
 }
 
 // unreserve gives up what was reserved in the COW fork for a range that goes

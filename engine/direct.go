@@ -17,7 +17,7 @@ func (t *task) directWrite(op *workloads.Op) workloads.Result {
 	t.lockDirect(op)
 	if op.Append {
 		f.start = t.ino().size
-		if err := k.rules.validateAppend(op, f.start); err != 0 {
+		if err := k.rules.validateAppend(op, f.start-t.ino().base); err != 0 {
 			t.unlockInode()
 			return workloads.Fail(err)
 		}
@@ -112,14 +112,15 @@ func (t *task) directIO(op *workloads.Op) workloads.Errno {
 		return workloads.ENOSPC
 	}
 	for f.wbBlock = from; f.wbBlock < to; f.wbBlock++ {
-		if _, _, ok := t.allocate(slot, place); !ok {
+		if _, _, ok := t.allocate(t.directBlock(slot, place)); !ok {
 			return t.abandonDirect(slot)
 		}
 	}
 	f.direct = 1
 	for f.wbBlock = from; f.wbBlock < to; f.wbBlock++ {
-		disk, unwritten, _ := t.allocate(slot, place)
-		t.addToIoend(disk, slot, place, unwritten)
+		unit, at := t.directBlock(slot, place)
+		disk, unwritten, _ := t.allocate(unit, at)
+		t.addToIoend(disk, slot, at, unwritten)
 	}
 	t.Step(stepDirectSubmit)
 	t.submitIoend()
@@ -167,22 +168,27 @@ func (t *task) directPlace(op *workloads.Op, s span) (int32, workloads.Errno) {
 	return placeCow, 0
 }
 
+// directBlock returns where the present block of a direct write goes, and the
+// unit that it is allocated with: in place, a shared block by itself goes to a
+// new one (xfs_reflink_allocate_cow).
+func (t *task) directBlock(slot, place int32) (unit, at int32) {
+	if place == placePlain && t.k.rules.spares(t.f.wbBlock) {
+		return -1, placeCow
+	}
+	return slot, place
+}
+
 // allocateDirect gives the holes of a range unwritten blocks
 // (xfs_iomap_write_direct). It reports false when the disk is full.
 func (t *task) allocateDirect(from, to int32) bool {
 	k := t.k
-	var need, promised int32
-	for b := range k.forks.data {
-		if k.forks.data[b] == delalloc || k.forks.cow[b] == delalloc {
-			promised++
-		}
-	}
+	var need int32
 	for b := from; b < to; b++ {
-		if !k.forks.data[b].real() {
+		if !k.forks.data[b].real() || k.rules.spares(b) && k.forks.cow[b] == hole {
 			need++
 		}
 	}
-	return need+promised <= k.alloc.available()
+	return need+k.promised() <= k.alloc.available()
 }
 
 // inPlaceDirect is inPlace for a direct write: the one extent may be
@@ -216,7 +222,8 @@ func (k *Kernel) directDone(task int32) bool {
 // (iomap_dio_complete, xfs_dio_write_end_io): an atomic one that went to new
 // blocks is remapped in one chain (xfs_reflink_end_atomic_cow), unwritten
 // extents are converted with the size, one by one, and else the size is a
-// transaction of its own.
+// transaction of its own. Shared blocks are remapped as those of an ioend
+// without a unit (xfs_reflink_end_cow).
 func (t *task) completeDirect(slot int32) (err workloads.Errno) {
 	k, f := t.k, &t.f
 	for i := range k.ioends.used.all {
@@ -240,6 +247,11 @@ func (t *task) completeDirect(slot int32) (err workloads.Errno) {
 			break
 		}
 		f.extent = e.file + e.len
+		if e.place == placeCow && (slot < 0 || k.units.u[slot].place != placeCow) {
+			t.Step(stepDirectRemap)
+			t.waitMap(e.file / k.blockSectors)
+			k.remapLeft(span{e.file / k.blockSectors, (e.file + e.len) / k.blockSectors})
+		}
 		if e.unwritten != 0 && e.place != placeCow {
 			t.Step(stepDirectConvert)
 			t.waitMap(e.file / k.blockSectors)
@@ -255,6 +267,9 @@ func (t *task) completeDirect(slot int32) (err workloads.Errno) {
 	}
 	for i := range k.ioends.used.all {
 		if e := &k.ioends.e[i]; e.owner == int32(t.ID())+1 {
+			if err != 0 && e.place == placeCow {
+				k.cancelCow(e.file/k.blockSectors, (e.file+e.len)/k.blockSectors)
+			}
 			*e = ioend{}
 			k.ioends.used.drop(int32(i))
 		}

@@ -25,7 +25,7 @@ func (t *task) zeroFileRange(op *workloads.Op) workloads.Result {
 // fallocate is fallocate(2) with mode 0 (xfs_falloc_allocate_range).
 func (t *task) fallocate(op *workloads.Op) workloads.Result {
 	t.Step(stepFallocateLock)
-	t.lockInode()
+	t.lockForChange()
 	t.f.pos, t.f.end = t.f.start, t.f.start+int32(op.Length/sectorBytes)
 	err := workloads.EIO
 	if t.k.down == 0 {
@@ -35,22 +35,30 @@ func (t *task) fallocate(op *workloads.Op) workloads.Result {
 	return workloads.Fail(err)
 }
 
-// changeRange makes a hole of a range (xfs_free_file_space), steps T6 to T9,
-// and leaves the inode locked: what the cache has of it is written back and
-// dropped, whole blocks are freed, and the edges are zeroed in the cache.
+// changeRange makes a hole of a range and leaves the inode locked.
 func (t *task) changeRange(op *workloads.Op) workloads.Errno {
-	k, f := t.k, &t.f
 	t.Step(stepPunchLock)
-	t.lockInode()
-	if k.down != 0 {
+	t.lockForChange()
+	err := t.freeSpace(op)
+	if err != 0 {
 		t.unlockInode()
+	}
+	return err
+}
+
+// freeSpace makes a hole of a range (xfs_free_file_space), steps T7 to T9: what
+// the cache has of it is written back and dropped, whole blocks are freed, and
+// the edges are zeroed in the cache.
+func (t *task) freeSpace(op *workloads.Op) workloads.Errno {
+	k, f := t.k, &t.f
+	if k.down != 0 {
 		return workloads.EIO
 	}
 	if k.fs.flushesPunch() {
 		t.Step(stepPunchFlush)
-		from, to := k.rules.rangeToWrite(t.opPages(op))
-		t.writepages(from, to, true)
-		t.waitWriteback(from, to)
+		if err := t.writeAndWait(t.opPages(op)); err != 0 {
+			return err
+		}
 	}
 	t.Step(stepPunchCache)
 	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)

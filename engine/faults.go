@@ -204,9 +204,9 @@ func (k *Kernel) FaultText(x crashsim.Fault) string {
 		case formVanish:
 			return fmt.Sprintf("user page %d of %s vanishes", x.B, k.tasks[x.A].Name())
 		case formEvict:
-			return fmt.Sprintf("evict folio at page %d", x.A)
+			return "evict folio at " + k.pageText(x.A)
 		case formWriteback:
-			return fmt.Sprintf("start writeback at page %d", x.A)
+			return "start writeback at " + k.pageText(x.A)
 		}
 	case crashsim.LogForce:
 		return "start log worker"
@@ -221,7 +221,7 @@ func (k *Kernel) FaultText(x crashsim.Fault) string {
 	case crashsim.Quota:
 		return "quota of background writeback reached"
 	case crashsim.FolioSplit:
-		return fmt.Sprintf("split folio at page %d", x.A)
+		return "split folio at " + k.pageText(x.A)
 	case crashsim.TrackerEviction:
 		return k.evictionText(x.A)
 	case crashsim.ShortCopy:
@@ -230,6 +230,14 @@ func (k *Kernel) FaultText(x crashsim.Fault) string {
 		return fmt.Sprintf("user page %d of %s is gone", x.B, k.tasks[x.A].Name())
 	}
 	return fmt.Sprintf("fault %v", x)
+}
+
+// pageText names a page.
+func (k *Kernel) pageText(page int32) string {
+	if file := k.file(page * pageSectors); file > 0 {
+		return fmt.Sprintf("page %d of file %d", page-k.inodes[file].base/pageSectors, file)
+	}
+	return fmt.Sprintf("page %d", page)
 }
 
 // evictions lists what the kernel may take away from the tracker.

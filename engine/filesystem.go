@@ -24,10 +24,17 @@ type filesystem interface {
 	sizeFirst() bool
 	// byBuffer: plain data goes out block by block (27).
 	byBuffer() bool
+	// flushesGrowth: data past the size on the disk, and the zeroed tail of a
+	// block, are written back before a larger size is logged.
+	flushesGrowth() bool
+	// allocationUnit is what ranges that are shifted have to be multiples of, in
+	// bytes.
+	allocationUnit() int64
+	// collapse and insert shift the rest of a file, whose inode is locked.
+	collapse(t *task, op *workloads.Op) workloads.Errno
+	insert(t *task, op *workloads.Op) workloads.Errno
 	// flushesPunch: what a hole is punched into is written back first.
 	flushesPunch() bool
-	// ordered returns the range of pages that a commit of the log writes first.
-	ordered() (from, to int32)
 }
 
 // unitLimits are the sizes in bytes of an atomic write that statx reports

@@ -47,4 +47,10 @@ func (blockDevice) byBuffer() bool { return true }
 
 func (blockDevice) flushesPunch() bool { return true }
 
-func (blockDevice) ordered() (from, to int32) { return 0, 0 }
+func (blockDevice) flushesGrowth() bool { return false }
+
+func (k blockDevice) allocationUnit() int64 { return k.design.Block }
+
+// A block device shifts nothing (blkdev_fallocate).
+func (blockDevice) collapse(*task, *workloads.Op) workloads.Errno { return workloads.EOPNOTSUPP }
+func (blockDevice) insert(*task, *workloads.Op) workloads.Errno   { return workloads.EOPNOTSUPP }

@@ -95,6 +95,67 @@ func (ext4) byBuffer() bool { return false }
 // ext4_punch_hole drops the page cache of the range as it is.
 func (ext4) flushesPunch() bool { return false }
 
-// ordered is the range whose data a commit writes first (data=ordered,
-// jbd2_submit_inode_data): blocks at the end of file that were zeroed.
-func (k ext4) ordered() (from, to int32) { return k.orderedFrom, k.orderedTo }
+func (ext4) flushesGrowth() bool { return false }
+
+// allocationUnit is a cluster, which ranges cannot be shifted by a part of.
+func (k ext4) allocationUnit() int64 { return max(k.design.Block, k.design.Cluster) }
+
+// collapse writes back what lies before and behind the range and drops all of
+// it, then one handle removes the range, shifts the extents and sets the size
+// (ext4_collapse_range).
+func (k ext4) collapse(t *task, op *workloads.Op) workloads.Errno {
+	f := &t.f
+	t.Step(stepShiftFlush)
+	from := f.start / pageSectors
+	if f.start%pageSectors != 0 {
+		if err := t.writeAndWait(from, from+1); err != 0 {
+			return err
+		}
+	}
+	if err := t.writeAndWait((f.start+int32(op.Length/sectorBytes))/pageSectors, t.endPage()); err != 0 {
+		return err
+	}
+	t.Step(stepShiftCache)
+	t.dropForShift(f.start / pageSectors)
+	t.Step(stepShiftHandle)
+	first, by, end := f.start/k.blockSectors, k.blocks(op.Length), k.fileEnd(f.file)/k.blockSectors
+	t.waitMap(first)
+	if k.down != 0 {
+		return workloads.EIO
+	}
+	for b := first; b < first+by; b++ {
+		k.freeBlock(b)
+	}
+	for e, ok := k.extentFrom(first+by, end); ok; e, ok = k.extentFrom(e.to, end) {
+		k.moveExtent(e, -by)
+	}
+	ino := t.ino()
+	ino.size -= by * k.blockSectors
+	k.logSize(ino, ino.size)
+	return 0
+}
+
+// insert writes back and drops what moves, then one handle sets the size and
+// shifts the extents (ext4_insert_range).
+func (k ext4) insert(t *task, op *workloads.Op) workloads.Errno {
+	f := &t.f
+	t.Step(stepShiftFlush)
+	if err := t.writeAndWait(f.start/pageSectors, t.endPage()); err != 0 {
+		return err
+	}
+	t.Step(stepShiftCache)
+	t.dropForShift(f.start / pageSectors)
+	t.Step(stepShiftHandle)
+	first, by := f.start/k.blockSectors, k.blocks(op.Length)
+	t.waitMap(first)
+	if k.down != 0 {
+		return workloads.EIO
+	}
+	ino := t.ino()
+	ino.size += by * k.blockSectors
+	k.logSize(ino, ino.size)
+	for e, ok := k.extentBefore(first, k.fileEnd(f.file)/k.blockSectors); ok; e, ok = k.extentBefore(first, e.from) {
+		k.moveExtent(e, by)
+	}
+	return 0
+}

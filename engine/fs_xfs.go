@@ -70,7 +70,42 @@ func (k xfs) inPlace(s span) bool {
 	return s.to*k.blockSectors <= k.inodeOf(s.from).diskSize && k.fitsUnit(n) && k.oneExtent(s, false) && k.alignedOnDisk(s, n)
 }
 
-func (xfs) sizeFirst() bool           { return false }
-func (xfs) byBuffer() bool            { return false }
-func (xfs) flushesPunch() bool        { return true }
-func (xfs) ordered() (from, to int32) { return 0, 0 }
+func (xfs) sizeFirst() bool     { return false }
+func (xfs) byBuffer() bool      { return false }
+func (xfs) flushesPunch() bool  { return true }
+func (xfs) flushesGrowth() bool { return true }
+
+func (k xfs) allocationUnit() int64 { return k.design.Block }
+
+// collapse frees the range, shifts the extents behind it down, each in a
+// transaction of its own, and sets the size in one more
+// (xfs_collapse_file_space, xfs_falloc_setsize).
+func (k xfs) collapse(t *task, op *workloads.Op) workloads.Errno {
+	f, by := &t.f, k.blocks(op.Length)
+	if err := t.freeSpace(op); err != 0 {
+		return err
+	}
+	if err := t.prepareShift(); err != 0 {
+		return err
+	}
+	if err := t.shiftDown(f.start/k.blockSectors+by, by); err != 0 {
+		return err
+	}
+	f.pos = t.ino().size - by*k.blockSectors
+	return t.setSize()
+}
+
+// insert sets the size first, so that a crash leaves no extent past it, and
+// shifts the extents up, last first (xfs_falloc_insert_range,
+// xfs_insert_file_space).
+func (k xfs) insert(t *task, op *workloads.Op) workloads.Errno {
+	f, by := &t.f, k.blocks(op.Length)
+	f.pos = t.ino().size + by*k.blockSectors
+	if err := t.setSize(); err != 0 {
+		return err
+	}
+	if err := t.prepareShift(); err != 0 {
+		return err
+	}
+	return t.shiftUp(f.start/k.blockSectors, by)
+}

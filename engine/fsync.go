@@ -17,7 +17,14 @@ func (t *task) syncRange(from, to int32) workloads.Result {
 	t.writepages(from, to, true)
 	t.waitWriteback(from, to)
 	t.Step(stepFsync)
-	wrote, err := t.commit()
+	var wrote bool
+	var err workloads.Errno
+	switch {
+	case k.down != 0:
+		err = workloads.EIO
+	case k.rules.forcesLog(t.f.file):
+		wrote, err = t.commit()
+	}
 	if !wrote && err == 0 && k.rules.flushesOnFsync() {
 		// The log had nothing to write, so nothing has flushed the device.
 		t.Step(stepDeviceFlush)
@@ -35,12 +42,29 @@ func (t *task) syncRange(from, to int32) workloads.Result {
 // (file_check_and_advance_wb_err).
 func (t *task) reportErrors() workloads.Result {
 	ino := t.ino()
+	ino.unchecked = 0
 	seen := &ino.seen[t.op().FD]
 	if *seen == ino.wbErrors {
 		return 0
 	}
 	*seen = ino.wbErrors
 	return workloads.Fail(workloads.EIO)
+}
+
+// writeAndWait writes a range of pages back and waits for it
+// (filemap_write_and_wait_range): an error of the file that nobody looked for
+// yet comes back.
+func (t *task) writeAndWait(from, to int32) workloads.Errno {
+	k := t.k
+	ino := k.inodeAt(from * pageSectors)
+	from, to = k.rules.rangeToWrite(from, to)
+	t.writepages(from, to, true)
+	t.waitWriteback(from, to)
+	if ino.unchecked != 0 {
+		ino.unchecked = 0
+		return workloads.EIO
+	}
+	return 0
 }
 
 // waitWriteback waits for the folios of a range of pages that are under

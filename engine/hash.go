@@ -37,9 +37,6 @@ func (k *Kernel) Hash(h *key.Hasher) {
 	k.ioends.hash(h)
 	k.reqs.hash(h)
 	h.Word(uint64(k.started.queued) | uint64(k.started.from)<<8 | uint64(k.logWork)<<40 | uint64(k.drained)<<48 | uint64(k.down)<<56)
-	if k.orderedTo != 0 {
-		h.Word(1<<63 | uint64(k.orderedFrom)<<24 | uint64(k.orderedTo))
-	}
 	k.dev.Hash(h, k.interner.Content)
 	if k.OnHash != nil {
 		k.OnHash(h)

@@ -37,7 +37,7 @@ func inTheMiddle(k *Kernel) {
 		ondisk.Item{Kind: ondisk.Size, ID: 0, Ext: ondisk.Extent{}, Bytes: 16 * kib})
 	k.log = journal{k.log.items, 1, 2, 5, 7, k.log.payload, k.log.sector}
 	k.started = flusherWork{1, 1}
-	k.inodes[0] = inode{0, 128, 128, 1, 0, 0, 1, k.inodes[0].seen}
+	k.inodes[0] = inode{0, 128, 128, 1, 0, 0, 0, 0, 1, k.inodes[0].seen, 0, 0}
 	tr := k.tracker.(*cowForkTracker)
 	slot = tr.used.take()
 	tr.s[slot] = trackedSpan{span{0, 4}, 1, 1}
@@ -56,6 +56,10 @@ func inodeMutations() []mutation {
 		{"inode.lockedBy", func(k *Kernel) { k.inodes[0].lockedBy++ }},
 		{"inode.sharedBy", func(k *Kernel) { k.inodes[0].sharedBy++ }},
 		{"inode.mapLockedBy", func(k *Kernel) { k.inodes[0].mapLockedBy++ }},
+		{"inode.faultsStopped", func(k *Kernel) { k.inodes[0].faultsStopped++ }},
+		{"inode.unchecked", func(k *Kernel) { k.inodes[0].unchecked = 1 }},
+		{"inode.orderedFrom", func(k *Kernel) { k.inodes[0].orderedFrom++ }},
+		{"inode.orderedTo", func(k *Kernel) { k.inodes[0].orderedTo++ }},
 		{"inode.data", func(k *Kernel) { k.forks.data[3]++ }},
 		{"inode.data elsewhere", func(k *Kernel) { k.forks.data[4]++ }},
 		{"inode.data unwritten", func(k *Kernel) { k.forks.data[3] |= unwrittenBit }},

@@ -3,6 +3,7 @@ package engine
 import (
 	"untorn/internal/key"
 	"untorn/internal/ondisk"
+	"untorn/workloads"
 )
 
 // forkEntry says where one file block lies: 0 for a hole, 1 for a delayed
@@ -33,15 +34,16 @@ func (e forkEntry) follows(prev forkEntry) bool {
 	return prev.real() && e.real() && e == prev+1
 }
 
-// forEachExtent calls fn for each run of neighbouring blocks of a fork.
-func forEachExtent(fork []forkEntry, fn func(ondisk.Extent)) {
+// forEachExtent calls fn for each run of neighbouring blocks of a fork, whose
+// first entry is of file block first.
+func forEachExtent(fork []forkEntry, first int32, fn func(ondisk.Extent)) {
 	for i := 0; i < len(fork); {
 		j := i + 1
 		for j < len(fork) && fork[j].follows(fork[j-1]) {
 			j++
 		}
 		if e := fork[i]; e.real() {
-			fn(ondisk.Extent{Off: int32(i), Block: e.block(), Len: int32(j - i), Unwritten: e.unwritten()})
+			fn(ondisk.Extent{Off: first + int32(i), Block: e.block(), Len: int32(j - i), Unwritten: e.unwritten()})
 		}
 		i = j
 	}
@@ -66,9 +68,16 @@ type inode struct {
 	// mapLockedBy is 1 + the task that holds the lock of the extent maps over
 	// several steps: a transaction chain does.
 	mapLockedBy int32
+	// faultsStopped is 1 + the task that keeps page faults out
+	// (mapping->invalidate_lock, XFS_MMAPLOCK_EXCL).
+	faultsStopped int32
 
-	wbErrors int32         // writeback errors so far
-	seen     [MaxFDs]int32 // of those, how many each descriptor was told of
+	unchecked int32         // 1 when an error came that filemap_check_errors has not seen
+	wbErrors  int32         // writeback errors so far
+	seen      [MaxFDs]int32 // of those, how many each descriptor was told of
+
+	// orderedFrom and orderedTo are the pages that a commit has to write first.
+	orderedFrom, orderedTo int32
 }
 
 // forks are the extent maps of all files: one entry per file block.
@@ -95,6 +104,7 @@ func (ino *inode) hash(h *key.Hasher) {
 	for _, n := range ino.seen {
 		h.Word(uint64(n))
 	}
+	h.Word(uint64(ino.faultsStopped) | uint64(ino.unchecked)<<60 | uint64(ino.orderedFrom)<<8 | uint64(ino.orderedTo)<<32)
 }
 
 // file returns the number of the file that a sector belongs to.
@@ -128,12 +138,26 @@ func (t *task) lockInode() {
 	t.ino().lockedBy = int32(t.ID()) + 1
 }
 
+// lockForChange takes the inode lock and keeps page faults out (xfs_ilock,
+// XFS_IOLOCK_EXCL and XFS_MMAPLOCK_EXCL).
+func (t *task) lockForChange() {
+	t.lockInode()
+	t.ino().faultsStopped = int32(t.ID()) + 1
+}
+
+// unlockInode lets go of all locks that the task has of inodes.
 func (t *task) unlockInode() {
-	ino := t.ino()
-	if ino.lockedBy == int32(t.ID())+1 {
-		ino.lockedBy = 0
+	me := int32(t.ID()) + 1
+	for i := range t.k.inodes[:t.k.numFiles] {
+		ino := &t.k.inodes[i]
+		if ino.lockedBy == me {
+			ino.lockedBy = 0
+		}
+		if ino.faultsStopped == me {
+			ino.faultsStopped = 0
+		}
+		ino.sharedBy &^= 1 << t.ID()
 	}
-	ino.sharedBy &^= 1 << t.ID()
 }
 
 // waitMap waits until no transaction chain holds the lock of the extent maps
@@ -160,8 +184,29 @@ func (k *Kernel) forksChanged() {
 }
 
 func (k *Kernel) resetInodes() {
-	size := int32(k.workload.File / sectorBytes)
-	k.inodes[0] = inode{size: size, diskSize: size}
+	for i := range k.inodes[:k.numFiles] {
+		base := k.inodes[i].base
+		size := base + int32(k.workload.Size(i)/sectorBytes)
+		k.inodes[i] = inode{base: base, size: size, diskSize: size}
+	}
+}
+
+// onDisk returns the number by which the disk knows a file block. There the
+// second file begins at Super.Second, here where its entries of the forks do.
+func (k *Kernel) onDisk(block int32) int32 {
+	if file := k.file(block * k.blockSectors); file > 0 {
+		return block - k.inodes[file].base/k.blockSectors + k.super.Second
+	}
+	return block
+}
+
+// inWorkload returns the sector of the space of both files in which the
+// workload counts.
+func (k *Kernel) inWorkload(sector int32) int32 {
+	if file := k.file(sector); file > 0 {
+		return sector - k.inodes[file].base + int32(workloads.SecondFile/sectorBytes)
+	}
+	return sector
 }
 
 // pagesOf returns the pages [from, to) that a file may have.

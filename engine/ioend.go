@@ -206,7 +206,9 @@ func (t *task) endUnit(slot int32) {
 // (mapping_set_error).
 func (k *Kernel) mappingError(block int32) {
 	if k.rules.reportsErrors() {
-		k.inodeOf(block).wbErrors++
+		ino := k.inodeOf(block)
+		ino.wbErrors++
+		ino.unchecked = 1
 	}
 }
 
@@ -362,15 +364,15 @@ func (k *Kernel) remapExtent(r span) {
 		k.log.add(ondisk.Item{Kind: ondisk.Unstage, Ext: ondisk.Extent{Block: disk, Len: 1}})
 	}
 	for b := r.from; b < r.to; b++ {
-		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: k.forks.data[b].block(), Len: 1}})
+		k.logFile(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: k.forks.data[b].block(), Len: 1}})
 	}
 	k.forksChanged()
 }
 
-// unmapData frees the block that the data fork has for a file block. It stays
-// busy until the transaction is durable.
+// unmapData frees the block that the data fork has for a file block, unless it
+// has another owner. It stays busy until the transaction is durable.
 func (k *Kernel) unmapData(b int32) {
-	if old := k.forks.data[b]; old.real() {
+	if old := k.forks.data[b]; old.real() && !k.rules.owned(b) {
 		k.alloc.set(old.block(), k.rules.freed())
 		k.rules.unmapped(old.block())
 	}
@@ -383,7 +385,7 @@ func (k *Kernel) convertUnwritten(e *ioend) {
 	for b := from; b < to; b++ {
 		disk := k.forks.data[b].block()
 		k.forks.data[b] = mapped(disk, false)
-		k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: disk, Len: 1}})
+		k.logFile(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: b, Block: disk, Len: 1}})
 	}
 	if ino := k.inodeAt(e.file); e.eof > ino.diskSize {
 		k.logSize(ino, e.eof)

@@ -17,7 +17,7 @@ const PageSize = 4096
 
 const pageSectors = PageSize / blk.SectorSize
 
-// Kernel is the kernel under test with one file and the tasks of a workload.
+// Kernel is the kernel under test with the files and the tasks of a workload.
 // It implements crashsim.Kernel.
 type Kernel struct {
 	design   Design
@@ -38,7 +38,7 @@ type Kernel struct {
 
 	blockSectors int32
 	pageBlocks   int32 // blocks of a page, at least 1
-	fileSectors  int32 // the largest end of any write
+	sectors      int32 // that all files may have
 	filePages    int32
 
 	fs      filesystem
@@ -58,14 +58,13 @@ type Kernel struct {
 	reqs     requestTable
 	started  flusherWork
 	logWork  int32 // 1 when the log worker was asked to force the log
-	// orderedFrom and orderedTo are the pages that a commit has to write first.
-	orderedFrom, orderedTo int32
-	down                   int32 // 1 when the file system has shut down
-	drained                int32 // stages of the drain that have begun
+	down     int32 // 1 when the file system has shut down
+	drained  int32 // stages of the drain that have begun
 
 	counters Counters
 
 	payload []blk.Handle // of the request being dispatched
+	clones  bool         // the workload shares blocks
 
 	// OnHash, when set, adds what the kernel's owner knows of the state: what
 	// power loss would leave, and what the callers saw.
@@ -157,6 +156,7 @@ func New(c *Config) *Kernel {
 		blockSectors: int32(c.Design.Block / blk.SectorSize),
 	}
 	k.pageBlocks = max(1, pageSectors/k.blockSectors)
+	k.clones = slices.ContainsFunc(c.Workload.Ops, func(o workloads.Op) bool { return o.Kind == workloads.Clone })
 	k.mkfs(&c.Device)
 	k.takeFlags()
 	k.dev = nvme.New(c.Device, k.initial)
@@ -228,7 +228,6 @@ func (k *Kernel) Reset() {
 	k.reqs = requestTable{}
 	k.started = flusherWork{}
 	k.logWork, k.drained, k.down = 0, 0, 0
-	k.orderedFrom, k.orderedTo = 0, 0
 	k.counters = Counters{}
 }
 
@@ -254,7 +253,8 @@ func (t *task) runOps() {
 		n := t.ops[t.f.next]
 		op := &k.workload.Ops[n-1]
 		k.dev.Mark(blk.Call, n, 0)
-		t.f.start = k.inodes[t.f.file].base + int32(op.Offset/sectorBytes)
+		t.f.file = int32(op.File)
+		t.f.start = t.ino().base + int32(op.Offset/sectorBytes)
 		res := t.do(op)
 		k.dev.Mark(blk.Return, n, int32(res))
 		// What is left in the frame is dead; states that differ in it are equal.
@@ -272,6 +272,7 @@ const (
 	waitInodeShared       // file: until it can be shared
 	waitDirect            // task: until its direct I/O is done
 	waitInodeMap          // file: the lock of the extent maps
+	waitFaults            // file: until page faults may go on
 	waitFolio             // page: until the folio there is not locked
 	waitWriteback         // page: until the folio there is not under writeback
 	waitUnitShut          // block: until no write holds the unit there open
@@ -305,6 +306,8 @@ func (k *Kernel) Ready(w crashsim.Wait) bool {
 		return k.directDone(w.Arg)
 	case waitInodeMap:
 		return k.inodes[w.Arg].mapLockedBy == 0
+	case waitFaults:
+		return k.inodes[w.Arg].faultsStopped == 0
 	case waitFolio:
 		f := k.cache.folio(w.Arg)
 		return f == nil || f.lockedBy == 0

@@ -53,18 +53,42 @@ func (j *journal) add(it ondisk.Item) {
 	j.items = append(j.items, it)
 }
 
+// logFile puts an item about file blocks into the running transaction.
+func (k *Kernel) logFile(it ondisk.Item) {
+	it.Ext.Off = k.onDisk(it.Ext.Off)
+	k.log.add(it)
+}
+
+// pins reports whether transactions that are not durable yet have changed a file
+// (xfs_ipincount, i_sync_tid of ext4). What is staged belongs to no file.
+func (k *Kernel) pins(file int32) bool {
+	for i := range k.log.items {
+		switch it := &k.log.items[i]; it.Kind {
+		case ondisk.Intent, ondisk.Map, ondisk.Unmap:
+			if int32(k.super.FileOf(it.Ext.Off)) == file {
+				return true
+			}
+		case ondisk.Size:
+			if int32(it.ID) == file {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // logMapping logs a newly allocated block.
 func (k *Kernel) logMapping(file, disk int32, state blockState) {
 	if state == blockStaged {
 		k.log.add(ondisk.Item{Kind: ondisk.Stage, Ext: ondisk.Extent{Block: disk, Len: 1}})
 		return
 	}
-	k.log.add(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: file, Block: disk, Len: 1, Unwritten: true}})
+	k.logFile(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: file, Block: disk, Len: 1, Unwritten: true}})
 }
 
 // logIntent logs that a run of blocks of the COW fork will be remapped.
 func (k *Kernel) logIntent(id uint32, r span) {
-	k.log.add(ondisk.Item{Kind: ondisk.Intent, ID: id, Ext: ondisk.Extent{
+	k.logFile(ondisk.Item{Kind: ondisk.Intent, ID: id, Ext: ondisk.Extent{
 		Off: r.from, Block: k.forks.cow[r.from].block(), Len: r.to - r.from}})
 }
 
@@ -74,7 +98,7 @@ func (k *Kernel) logDone(id uint32) { k.log.add(ondisk.Item{Kind: ondisk.Done, I
 // logSize logs where a file ends, in sectors.
 func (k *Kernel) logSize(ino *inode, size int32) {
 	ino.diskSize = size
-	k.log.add(ondisk.Item{Kind: ondisk.Size, Bytes: int64(size-ino.base) * sectorBytes})
+	k.log.add(ondisk.Item{Kind: ondisk.Size, ID: uint32(k.file(ino.base)), Bytes: int64(size-ino.base) * sectorBytes})
 }
 
 // runLogWorker forces the log when asked to (xfs_log_worker).
@@ -92,9 +116,14 @@ func (t *task) runLogWorker() {
 // (jbd2_journal_commit_transaction).
 func (t *task) commit() (wrote bool, err workloads.Errno) {
 	k := t.k
-	if from, to := k.fs.ordered(); to > from {
+	for {
+		ino := k.firstOrdered()
+		if ino == nil {
+			break
+		}
 		t.Step(stepOrdered)
-		k.orderedFrom, k.orderedTo = 0, 0
+		from, to := ino.orderedFrom, ino.orderedTo
+		ino.orderedFrom, ino.orderedTo = 0, 0
 		from, to = k.rules.orderedRange(from, to)
 		t.writepages(from, to, true)
 		t.waitWriteback(from, to)
@@ -102,13 +131,25 @@ func (t *task) commit() (wrote bool, err workloads.Errno) {
 	return t.logForce()
 }
 
+// firstOrdered returns the first file with data that a commit has to write
+// (data=ordered, jbd2_submit_inode_data).
+func (k *Kernel) firstOrdered() *inode {
+	for i := range k.inodes[:k.numFiles] {
+		if ino := &k.inodes[i]; ino.orderedTo > ino.orderedFrom {
+			return ino
+		}
+	}
+	return nil
+}
+
 // orderPartialBlock notes that a write past the end of file zeroes the rest of
 // the last block, whose data the next commit has to write
 // (ext4_block_zero_page_range, ext4_jbd2_inode_add_write).
 func (k *Kernel) orderPartialBlock(t *task) {
-	if size := t.ino().size; k.design.Filesystem == Ext4 && t.f.end > size && size%k.blockSectors != 0 {
-		k.orderedFrom = size / pageSectors
-		k.orderedTo = k.orderedFrom + 1
+	ino := t.ino()
+	if k.design.Filesystem == Ext4 && t.f.end > ino.size && ino.size%k.blockSectors != 0 {
+		ino.orderedFrom = ino.size / pageSectors
+		ino.orderedTo = ino.orderedFrom + 1
 	}
 }
 
@@ -160,9 +201,10 @@ func (t *task) logForce() (wrote bool, err workloads.Errno) {
 }
 
 // A device whose cache survives power loss is sent neither FLUSH nor FUA.
-func (k sound) flushesFirst(*task) bool { return !k.dev.Config().Protected }
-func (k sound) flushesOnFsync() bool    { return !k.dev.Config().Protected }
-func (k sound) logFUA(*task) bool       { return true }
+func (k sound) flushesFirst(*task) bool   { return !k.dev.Config().Protected }
+func (k sound) forcesLog(file int32) bool { return k.pins(file) }
+func (k sound) flushesOnFsync() bool      { return !k.dev.Config().Protected }
+func (k sound) logFUA(*task) bool         { return true }
 
 // submitCheckpoint encodes the checkpoint and sends it to the device.
 func (t *task) submitCheckpoint(fua bool) {

@@ -31,7 +31,7 @@ func (t *task) store(op *workloads.Op) workloads.Result {
 	return workloads.Result(op.Length)
 }
 
-// makeWritable is the fault: it locks the folio, waits for stable pages,
+// makeWritable is the fault: it waits for who keeps faults out, locks the folio, waits for stable pages,
 // reserves blocks and dirties all of the folio that the file reaches. A range
 // that an atomic write left there is no longer what it was: the tag goes (19).
 func (t *task) makeWritable() workloads.Errno {
@@ -39,7 +39,9 @@ func (t *task) makeWritable() workloads.Errno {
 	f.page = f.pos / pageSectors
 	for {
 		fo := k.cache.folio(f.page)
-		if fo != nil && fo.lockedBy != 0 {
+		if t.ino().faultsStopped != 0 {
+			t.block(waitFaults, f.file)
+		} else if fo != nil && fo.lockedBy != 0 {
 			t.block(waitFolio, f.page)
 		} else if fo != nil && fo.writeback > 0 && k.design.Stable == StableWait {
 			t.block(waitWriteback, f.page)

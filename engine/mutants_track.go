@@ -102,7 +102,7 @@ func (m bitsFreedWhenClean) evictions(fn func(int32, string)) {
 		fo := &k.cache.folios[i]
 		from, to := k.folioBlocks(fo)
 		if fo.pages > 0 && fo.lockedBy == 0 && fo.writeback == 0 && fo.dirtyBlocks != k.blockBits(fo, from, to) {
-			fn(fo.index, fmt.Sprintf("folio state at page %d is freed", fo.index))
+			fn(fo.index, fmt.Sprintf("folio state at %s is freed", k.pageText(fo.index)))
 		}
 	}
 }

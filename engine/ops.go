@@ -29,6 +29,12 @@ func (t *task) do(op *workloads.Op) workloads.Result {
 		return t.zeroFileRange(op)
 	case workloads.Fallocate:
 		return t.fallocate(op)
+	case workloads.Collapse:
+		return t.collapse(op)
+	case workloads.Insert:
+		return t.insert(op)
+	case workloads.Clone:
+		return t.clone(op)
 	}
 	panic(fmt.Sprintf("engine: operation %v", op.Kind))
 }

@@ -25,7 +25,7 @@ type Recovery struct {
 	finish func(t *crashsim.Task, at replayed)
 
 	waits int32
-	// Inode is the recovered file, valid when Err is nil and the run is done.
+	// Inode is the recovered files, valid when Err is nil and the run is done.
 	Inode ondisk.Inode
 	// Super is the disk's layout.
 	Super ondisk.Super
@@ -168,7 +168,7 @@ func (r *Recovery) replay() (at replayed, err error) {
 	if at.live < 0 {
 		return at, errors.New("no valid inode")
 	}
-	at.blocks = newExtentMap(r.Inode.Extents)
+	at.blocks = newExtentMap(&r.Super, r.Inode.Extents)
 	for at.pos < r.Super.Log.Len {
 		items, n, ok, err := r.checkpoint(at.pos, r.Inode.LSN+1)
 		if err != nil {
@@ -220,34 +220,50 @@ func (r *Recovery) checkpoint(pos int32, lsn uint64) (items []ondisk.Item, n int
 	return items, n, true, nil
 }
 
-// extentMap maps file blocks for recovery.
-type extentMap struct{ fork []forkEntry }
+// extentMap maps file blocks for recovery: one fork for each file.
+type extentMap struct {
+	super *ondisk.Super
+	fork  [ondisk.Files][]forkEntry
+}
 
-func newExtentMap(extents []ondisk.Extent) *extentMap {
-	m := &extentMap{}
+func newExtentMap(super *ondisk.Super, extents []ondisk.Extent) *extentMap {
+	m := &extentMap{super: super}
 	for _, e := range extents {
 		m.set(e)
 	}
 	return m
 }
 
+// at returns the fork that a file block is in, and its place there.
+func (m *extentMap) at(off int32) (fork *[]forkEntry, from int32) {
+	file := m.super.FileOf(off)
+	return &m.fork[file], off - m.first(file)
+}
+
+// first returns the number of the first block of a file.
+func (m *extentMap) first(file int) int32 { return int32(file) * m.super.Second }
+
 func (m *extentMap) set(e ondisk.Extent) {
-	for int(e.Off+e.Len) > len(m.fork) {
-		m.fork = append(m.fork, hole)
+	fork, from := m.at(e.Off)
+	for int(from+e.Len) > len(*fork) {
+		*fork = append(*fork, hole)
 	}
 	for i := range e.Len {
-		m.fork[e.Off+i] = mapped(e.Block+i, e.Unwritten)
+		(*fork)[from+i] = mapped(e.Block+i, e.Unwritten)
 	}
 }
 
 func (m *extentMap) clear(e ondisk.Extent) {
-	for b := e.Off; b < min(e.Off+e.Len, int32(len(m.fork))); b++ {
-		m.fork[b] = hole
+	fork, from := m.at(e.Off)
+	for b := from; b < min(from+e.Len, int32(len(*fork))); b++ {
+		(*fork)[b] = hole
 	}
 }
 
 func (m *extentMap) extents() (out []ondisk.Extent) {
-	forEachExtent(m.fork, func(e ondisk.Extent) { out = append(out, e) })
+	for file, fork := range m.fork {
+		forEachExtent(fork, m.first(file), func(e ondisk.Extent) { out = append(out, e) })
+	}
 	return out
 }
 

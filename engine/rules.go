@@ -25,7 +25,7 @@ type writeRules interface {
 	// stopsAtSignal: the write ends because of a fatal signal (8).
 	stopsAtSignal(t *task) bool
 	// limited returns where a write from start to end, in sectors, ends by the
-	// caller's limit on the size of files (3).
+	// caller's limit on the size of files, counted from where the file begins (3).
 	limited(op *workloads.Op, start, end int32) (int32, workloads.Errno)
 	// stablePages waits until the locked folio may change (9).
 	stablePages(t *task)
@@ -49,9 +49,11 @@ type selectionRules interface {
 	quota(from, to int32) (int32, int32)
 	// rangeToWrite returns the pages that a sync of a byte range writes.
 	rangeToWrite(from, to int32) (int32, int32)
-	// truncated and punched are told of blocks that left the file, or the cache.
+	// truncated, punched and shifted are told of blocks that left the file, the
+	// cache, or their place.
 	truncated(from, to int32)
 	punched(from, to int32)
+	shifted(from, to int32)
 	// selects reports whether a folio of the selection is written with it (21).
 	selects(fo *folio) bool
 	// place returns where a block that a unit holds goes, as step 26 decided.
@@ -63,6 +65,9 @@ type selectionRules interface {
 	// joins reports whether a block of a unit, or of none, may extend the ioend
 	// under construction (27).
 	joins(e *ioend, slot int32) bool
+	// spares reports whether data of a file block goes to a new block because the
+	// one it has is shared (5).
+	spares(block int32) bool
 	// inPlace reports whether the blocks of a unit can be overwritten by one
 	// atomic bio (26).
 	inPlace(s span) bool
@@ -92,6 +97,8 @@ type completionRules interface {
 	unmapped(block int32)
 	// freed returns the state of a block that a running transaction frees (34).
 	freed() blockState
+	// owned reports whether a block stays in use when a file block lets go of it.
+	owned(block int32) bool
 }
 
 // directRules are those of direct I/O, steps D1 to D9.
@@ -113,6 +120,8 @@ type logRules interface {
 	orderedRange(from, to int32) (int32, int32)
 	// logFUA: the log record is written with FUA (37).
 	logFUA(t *task) bool
+	// forcesLog: fsync of a file forces the log (38).
+	forcesLog(file int32) bool
 	// flushesOnFsync: fsync flushes the device when the log did not (38).
 	flushesOnFsync() bool
 }
@@ -179,6 +188,8 @@ func (k sound) truncated(from, to int32) { k.tracker.forget(from, to) }
 
 func (k sound) punched(from, to int32) { k.tracker.forget(from, to) }
 
+func (k sound) shifted(from, to int32) { k.tracker.forget(from, to) }
+
 func (sound) selects(*folio) bool { return true }
 
 func (k sound) place(slot, _ int32) int32 { return k.units.u[slot].place }
@@ -201,3 +212,8 @@ func (sound) reportsErrors() bool { return true }
 func (sound) unmapped(int32) {}
 
 func (sound) freed() blockState { return blockBusy }
+
+func (k sound) spares(block int32) bool { return k.shared(block) }
+
+// The last owner frees a block.
+func (k sound) owned(block int32) bool { return k.shared(block) }

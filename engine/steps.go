@@ -14,12 +14,14 @@ const (
 	stepDirectSubmit
 	stepDirectComplete
 	stepDirectConvert
+	stepDirectRemap
 	stepDirectSize
 	stepDirectEnd
 	stepWriteSync
 	stepTruncateLock
 	stepTruncateZero
 	stepTruncateCache
+	stepTruncateFlush
 	stepTruncateSize
 	stepFreeExtent
 	stepPunchLock
@@ -29,11 +31,25 @@ const (
 	stepFallocateLock
 	stepAllocateRange
 	stepAllocateSize
+	stepShiftLock
+	stepShiftFlush
+	stepShiftCache
+	stepShiftExtent
+	stepShiftHandle
+	stepCloneLock
+	stepCloneFlush
+	stepCloneZero
+	stepCloneUnmap
+	stepCloneCache
+	stepCloneExtent
+	stepCloneSize
 	stepMkwrite
 	stepStore
 	stepReadLock
 	stepReadFolio
 	stepReadCopy
+	stepDirectReadFlush
+	stepDirectRead
 	stepMsync
 	stepSyncFileRange
 	stepSyncRangeReturn
@@ -115,12 +131,14 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepDirectSubmit:     {Num: "D6", Name: "direct: submit"},
 	stepDirectComplete:   {Num: "D7", Name: "direct: complete"},
 	stepDirectConvert:    {Num: "D7", Name: "direct: convert unwritten"},
+	stepDirectRemap:      {Num: "D7", Name: "direct: remap shared blocks"},
 	stepDirectSize:       {Num: "D8", Name: "direct: log size"},
 	stepDirectEnd:        {Num: "D9", Name: "direct: invalidate and unlock"},
 	stepWriteSync:        {Num: "18", Name: "sync of a DSYNC write"},
 	stepTruncateLock:     {Num: "T1", Name: "truncate: lock inode"},
 	stepTruncateZero:     {Num: "T2", Name: "truncate: zero rest of block"},
 	stepTruncateCache:    {Num: "T3", Name: "truncate: size and page cache"},
+	stepTruncateFlush:    {Num: "T4", Name: "truncate: write back before the size"},
 	stepTruncateSize:     {Num: "T4", Name: "truncate: log size"},
 	stepFreeExtent:       {Num: "T5", Name: "free extent"},
 	stepPunchLock:        {Num: "T6", Name: "punch: lock inode"},
@@ -130,11 +148,25 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepFallocateLock:    {Num: "T10", Name: "fallocate: lock inode"},
 	stepAllocateRange:    {Num: "T11", Name: "fallocate: allocate extent"},
 	stepAllocateSize:     {Num: "T12", Name: "fallocate: log size"},
+	stepShiftLock:        {Num: "T13", Name: "shift: lock inode"},
+	stepShiftFlush:       {Num: "T14", Name: "shift: write back to EOF"},
+	stepShiftCache:       {Num: "T15", Name: "shift: drop page cache"},
+	stepShiftExtent:      {Num: "T16", Name: "shift: move extent"},
+	stepShiftHandle:      {Num: "T17", Name: "shift: extents and size in one handle"},
+	stepCloneLock:        {Num: "T18", Name: "clone: lock both inodes"},
+	stepCloneFlush:       {Num: "T19", Name: "clone: write back source"},
+	stepCloneZero:        {Num: "T19", Name: "clone: zero past EOF"},
+	stepCloneUnmap:       {Num: "T19", Name: "clone: write back destination"},
+	stepCloneCache:       {Num: "T20", Name: "clone: drop page cache"},
+	stepCloneExtent:      {Num: "T21", Name: "clone: remap extent"},
+	stepCloneSize:        {Num: "T22", Name: "clone: log size"},
 	stepMkwrite:          {Num: "19", Name: "page fault for a store"},
 	stepStore:            {Num: "M1", Name: "store"},
 	stepReadLock:         {Num: "G1", Name: "read: lock inode"},
 	stepReadFolio:        {Num: "G2", Name: "read: fill folio"},
 	stepReadCopy:         {Num: "G3", Name: "read: copy"},
+	stepDirectReadFlush:  {Num: "G4", Name: "direct read: write back range"},
+	stepDirectRead:       {Num: "G5", Name: "direct read: read device"},
 	stepMsync:            {Num: "20", Name: "begin msync"},
 	stepSyncFileRange:    {Num: "20", Name: "begin sync of a range"},
 	stepSyncRangeReturn:  {Num: "20", Name: "sync of a range: report"},

@@ -110,7 +110,7 @@ func (x stateBitsTracker) split(_, _ *folio) {}
 func (x stateBitsTracker) evictions(fn func(int32, string)) {
 	for i := range x.k.cache.folios {
 		if fo := &x.k.cache.folios[i]; fo.evictable() && fo.uptodateBlocks != 0 {
-			fn(fo.index, fmt.Sprintf("folio state at page %d is freed", fo.index))
+			fn(fo.index, fmt.Sprintf("folio state at %s is freed", x.k.pageText(fo.index)))
 		}
 	}
 }

@@ -2,37 +2,47 @@ package engine
 
 import (
 	"untorn/internal/blk"
-	"untorn/internal/ondisk"
 	"untorn/workloads"
 )
 
-// truncate is ftruncate(2) (xfs_setattr_size), steps T1 to T5: the page cache
-// follows the new size first, then the size is logged, and then the extents
-// past it are freed, each in a transaction of its own.
+// truncate is ftruncate(2), steps T1 to T5.
 func (t *task) truncate() workloads.Result {
-	k, f := t.k, &t.f
 	t.Step(stepTruncateLock)
-	t.lockInode()
+	t.lockForChange()
+	t.f.pos = t.f.start
+	err := t.setSize()
+	t.unlockInode()
+	return workloads.Fail(err)
+}
+
+// setSize makes the file end at the position (xfs_setattr_size): the page cache
+// follows the new size first, then the size is logged, and then the extents past
+// it are freed, each in a transaction of its own.
+func (t *task) setSize() workloads.Errno {
+	k, f, ino := t.k, &t.f, t.ino()
 	if k.down != 0 {
-		t.unlockInode()
-		return workloads.Fail(workloads.EIO)
+		return workloads.EIO
 	}
-	ino := t.ino()
-	f.pos = f.start
 	t.Step(stepTruncateZero)
 	t.zeroToBlockEnd(min(f.pos, ino.size))
 	t.Step(stepTruncateCache)
-	shrinks := f.pos < ino.size
+	old := ino.size
 	ino.size = f.pos
-	if shrinks {
+	switch {
+	case f.pos < old:
 		t.truncateCache(f.pos, k.fileEnd(f.file))
 		k.rules.truncated(f.pos/k.blockSectors, k.fileEnd(f.file)/k.blockSectors)
+	case k.fs.flushesGrowth() && f.pos > ino.diskSize && (old != ino.diskSize || old%k.blockSectors != 0):
+		t.Step(stepTruncateFlush)
+		if err := t.writeAndWait(ino.diskSize/pageSectors, t.endPage()); err != 0 {
+			return err
+		}
+		f.pos = ino.size
 	}
 	t.Step(stepTruncateSize)
 	t.waitMap(f.pos / k.blockSectors)
 	k.logSize(ino, f.pos)
 	t.freeExtents((f.pos+k.blockSectors-1)/k.blockSectors, k.fileEnd(f.file)/k.blockSectors)
-	t.unlockInode()
 	return 0
 }
 
@@ -41,7 +51,7 @@ func (k *Kernel) fileEnd(file int32) int32 {
 	if file+1 < k.numFiles {
 		return k.inodes[file+1].base
 	}
-	return int32(len(k.forks.data)) * k.blockSectors
+	return k.sectors
 }
 
 // truncateCache drops what the cache has of a range of sectors
@@ -149,11 +159,7 @@ func (t *task) freeExtents(from, to int32) {
 		t.waitMap(b)
 		k.cancelCow(first, b+1)
 		for i := first; i <= b; i++ {
-			if k.forks.data[i].real() {
-				k.unmapData(i)
-				k.log.add(ondisk.Item{Kind: ondisk.Unmap, Ext: ondisk.Extent{Off: i, Len: 1}})
-			}
-			k.forks.data[i] = hole
+			k.freeBlock(i)
 		}
 		k.forksChanged()
 	}

@@ -69,8 +69,8 @@ func (k *Kernel) tracks(op *workloads.Op) bool {
 }
 
 func (k *Kernel) opBlocks(op *workloads.Op) (from, to int32) {
-	bs := int64(k.blockSectors) * sectorBytes
-	return int32(op.Offset / bs), int32((op.End() + bs - 1) / bs)
+	first := k.inodes[op.File].base + int32(op.Offset/sectorBytes)
+	return first / k.blockSectors, (first + int32(op.Length/sectorBytes) + k.blockSectors - 1) / k.blockSectors
 }
 
 // sameRangeBefore reports whether an atomic write before operation i has its
@@ -78,7 +78,7 @@ func (k *Kernel) opBlocks(op *workloads.Op) (from, to int32) {
 func (k *Kernel) sameRangeBefore(i int) bool {
 	op := &k.workload.Ops[i]
 	for j := range i {
-		if o := &k.workload.Ops[j]; o.Atomic && o.Offset == op.Offset && o.Length == op.Length {
+		if o := &k.workload.Ops[j]; o.Atomic && o.File == op.File && o.Offset == op.Offset && o.Length == op.Length {
 			return true
 		}
 	}

@@ -9,7 +9,8 @@ import (
 // the range of an operation. A sector that no folio holds, or that no block
 // is mapped for, is Zero with its entry of cached or onDisk false.
 func (k *Kernel) View(op *workloads.Op, fn func(cache blk.Handle, cached bool, disk blk.Handle, onDisk bool)) {
-	for s := int32(op.Offset / sectorBytes); s < int32(op.End()/sectorBytes); s++ {
+	first := k.inodes[op.File].base + int32(op.Offset/sectorBytes)
+	for s := first; s < first+int32(op.Length/sectorBytes); s++ {
 		var cache, disk blk.Handle
 		cached := k.cache.folio(s/pageSectors) != nil
 		if cached {

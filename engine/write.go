@@ -41,7 +41,7 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 	var err workloads.Errno
 	if op.Append {
 		f.start = t.ino().size
-		f.err = int32(k.rules.validateAppend(op, f.start))
+		f.err = int32(k.rules.validateAppend(op, f.start-t.ino().base))
 	}
 	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
 	if f.err == 0 {
@@ -84,7 +84,9 @@ func (t *task) limitedEnd(op *workloads.Op) (int32, workloads.Errno) {
 	if t.k.design.Filesystem == BlockDevice {
 		return min(end, t.ino().size), 0
 	}
-	return t.k.rules.limited(op, t.f.start, end)
+	base := t.ino().base
+	end, err := t.k.rules.limited(op, t.f.start-base, end-base)
+	return end + base, err
 }
 
 // writeIter is the loop over mappings and folios (iomap_iter and

@@ -258,7 +258,7 @@ func (t *task) writeBlock(fo *folio) bool {
 			k.units.u[slot].place = k.choose(&k.units.u[slot])
 		}
 		place = k.rules.place(slot, f.wbBlock)
-	case k.usesCow():
+	case k.usesCow() || k.forks.cow[f.wbBlock] != hole: // the COW fork first (xfs_map_blocks)
 		place = placeCow
 	}
 	disk, unwritten, ok := t.allocate(slot, place)

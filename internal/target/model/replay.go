@@ -297,7 +297,7 @@ func (p *player) units() string {
 	for i := range ops {
 		op := &ops[i]
 		if !op.Atomic || slices.ContainsFunc(ops[:i], func(o workloads.Op) bool {
-			return o.Atomic && o.Offset == op.Offset && o.Length == op.Length
+			return o.Atomic && o.File == op.File && o.Offset == op.Offset && o.Length == op.Length
 		}) {
 			continue
 		}
@@ -309,7 +309,10 @@ func (p *player) units() string {
 		if b.Len() > 0 {
 			b.WriteString("; ")
 		}
-		fmt.Fprintf(&b, "[%s,%s) cache %s, disk %s", workloads.FormatSize(op.Offset), workloads.FormatSize(op.End()), cache.String(), disk.String())
+		if op.File != 0 {
+			fmt.Fprintf(&b, "file %d ", op.File)
+		}
+		fmt.Fprintf(&b, "[%s,%s) cache %s, disk %s", workloads.FormatSize(op.Offset), workloads.FormatSize(op.Offset+op.Length), cache.String(), disk.String())
 	}
 	return b.String()
 }
