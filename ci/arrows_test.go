@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"internal/blk/logwrites": {"internal/blk"},
 	"internal/stamp":         {},
 	"internal/cost":          {},
+	"internal/journal":       {},
 	"internal/ondisk":        {"internal/blk"},
 	"workloads":              {"internal/tape", "internal/stamp"},
 	"crashsim":               {"internal/tape"},
@@ -52,7 +53,7 @@ var arrows = map[string][]string{
 	"internal/report":      {"verifier", "internal/cost"},
 	"internal/run": {"internal/tape", "internal/blk", "internal/blk/logwrites", "internal/stamp", "workloads", "crashsim",
 		"crashsim/explore", "engine", "verifier", "scenarios", "internal/target/model", "internal/target/file", "internal/report", "internal/cost",
-		"internal/replayid"},
+		"internal/replayid", "internal/journal"},
 	"cmd/untorn": {"internal/run", "internal/report", "scenarios"},
 	"ci":         {},
 }

@@ -286,12 +286,16 @@ func labelText(v value) string {
 	return v.text
 }
 
-// ID names the row in a path: its label with commas for spaces, or "single".
-func (r *Row) ID() string {
-	if r.Label == "" {
+// ID names the row in a path.
+func (r *Row) ID() string { return RowID(r.Label) }
+
+// RowID names the row of a label in a path: the label with commas for spaces,
+// or "single".
+func RowID(label string) string {
+	if label == "" {
 		return "single"
 	}
-	return strings.ReplaceAll(r.Label, " ", ",")
+	return strings.ReplaceAll(label, " ", ",")
 }
 
 // A NamedValue is one field of a row, for report.json.

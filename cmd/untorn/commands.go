@@ -65,8 +65,18 @@ func versionCommand(s *streams) *cobra.Command {
 	}
 }
 
-// revision returns the commit that the binary was built from, when it knows.
+// revision returns the commit that the binary was built from for a line of
+// text, when it knows.
 func revision() string {
+	if rev := sourceRevision(); rev != "" {
+		return " (" + rev + ")"
+	}
+	return ""
+}
+
+// sourceRevision returns the commit that the binary was built from, with a "+"
+// when files were changed, and "" when it does not know.
+func sourceRevision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""
@@ -75,7 +85,7 @@ func revision() string {
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision" && len(s.Value) >= 12:
-			rev = " (" + s.Value[:12]
+			rev = s.Value[:12]
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = "+"
 		}
@@ -83,7 +93,7 @@ func revision() string {
 	if rev == "" {
 		return ""
 	}
-	return rev + dirty + ")"
+	return rev + dirty
 }
 
 func scenarioCommand(s *streams) *cobra.Command {

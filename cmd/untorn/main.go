@@ -24,6 +24,7 @@ func main() { os.Exit(untorn(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	args     []string // of the command line
 }
 
 // output remembers that a write failed, so that no command has to look.
@@ -60,7 +61,7 @@ func untorn(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	out := &output{Writer: stdout}
-	root := newRoot(&streams{stdin, out, stderr})
+	root := newRoot(&streams{stdin, out, stderr, args})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if out.err != nil {
@@ -98,6 +99,7 @@ partial; 2 usage or a bad scenario; 3 the environment failed; 4 not built yet.`,
 		Example: `  untorn run                      # every embedded scenario
   untorn run cow-fork my.yaml     # one of them, and a file
   untorn replay runs/no-pin/single
+  untorn run --suite debate --resume
   untorn report runs --format markdown
   untorn scenario show --full cow-fork`,
 		Version:       run.Version,
@@ -107,7 +109,7 @@ partial; 2 usage or a bad scenario; 3 the environment failed; 4 not built yet.`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(runCommand(s), replayCommand(s), reportCommand(s), costCommand(s), verifyCommand(s), mutantsCommand(s), scenarioCommand(s), versionCommand(s))
+	root.AddCommand(runCommand(s), replayCommand(s), reportCommand(s), mergeCommand(s), costCommand(s), verifyCommand(s), mutantsCommand(s), scenarioCommand(s), versionCommand(s))
 	return root
 }
 

@@ -65,6 +65,14 @@ func TestUsageErrors(t *testing.T) {
 		{"run --seed -1", "--seed -1"},
 		{"run --timeout -1s", "--timeout -1s"},
 		{"run --timeout soon", "invalid argument"},
+		{"run --target file --on small.yaml --resume", "--target file with --resume or --shard; allowed: --target model"},
+		{"run --shard 3/2", `--shard "3/2"; allowed: i/n with n from 1 to 65536 and i from 1 to n`},
+		{"run --shard 0/2", `--shard "0/2"`},
+		{"run --shard 1", `--shard "1"`},
+		{"run small.yaml --shard 3/3", "part 3/3 of 2 rows is empty; allowed: as many parts as there are rows"},
+		{"merge", "requires at least 1 arg"},
+		{"merge nowhere --format xml", "--format \"xml\"; allowed: text, json, markdown, csv, junit, ktap"},
+		{"merge nowhere", "nowhere/journal.txt: no such file"},
 		{"run --frobnicate", "unknown flag"},
 		{"run nobody", "nobody: no such scenario"},
 		{"run ../nobody", "no such file"},
@@ -118,7 +126,7 @@ func TestRunFile(t *testing.T) {
 	assert.Equal(t, run.ExitOK, code, out)
 	assert.Empty(t, errs, "quiet when it is no terminal")
 	assert.Contains(t, out, "nawupf=4KiB")
-	assert.Equal(t, []string{filepath.Join("runs", "report.json")}, glob(t, "runs/*"), "nothing broke")
+	assert.Equal(t, []string{filepath.Join("runs", "journal.txt"), filepath.Join("runs", "report.json")}, glob(t, "runs/*"), "nothing broke")
 
 	code, out, _ = call(t, "run", "small.yaml", "--format", "json", "--row", "nawupf=4KiB", "--seed", "7", "--keep", "--no-cache")
 	assert.Equal(t, run.ExitOK, code)

@@ -34,6 +34,8 @@ type runFlags struct {
 	rows    []string
 	sets    []string
 	noCache bool
+	resume  bool
+	shard   string
 	// coverage asks for the tables of steps and faults.
 	coverage bool
 	target   string
@@ -55,14 +57,22 @@ steps of the kernel and the kinds of fault that the rows took; what is missing
 is told for a run of the whole suite. With --target file the operations run on
 a file or block device of this machine, which loses its content; no power is
 lost, so that this checks limits, errors and concurrent behaviour only. --out also keeps report.json, from which
-"untorn report" makes the other formats later.`,
+"untorn report" makes the other formats later, and journal.txt, which has each
+row that is done.
+
+A run that ended early, by Ctrl-C, a timeout, a kill or a loss of power, is
+continued by the same command with --resume: rows that are done are taken from
+the journal, and the report is that of a run that was never interrupted. With
+--shard i/n each of n machines runs a part of the rows, and "untorn merge" joins
+the parts.`,
 		Example: `  untorn run
   untorn run cow-or-atomic --row nawupf=4KiB
   untorn run cow-fork --set explore.preemptions=1 --set copy=plain --set expect=held
   untorn run my.yaml --format json > report.json
   untorn run no-pin boundary --format junit > junit.xml
   untorn run --format ktap --timeout 10m
-  untorn run --suite debate
+  untorn run --suite debate --resume             # again and again until it is done
+  untorn run --suite debate --shard 2/3 --out part-2
   untorn run direct-cow --target file --on /mnt/xfs/scratch`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return runScenarios(c.Context(), s, f, args, c.Flags().Changed("seed"))
@@ -81,6 +91,9 @@ lost, so that this checks limits, errors and concurrent behaviour only. --out al
 	c.Flags().StringVar(&f.target, "target", "model", "where rows run: "+strings.Join(targets, ", ")+"; file is the running kernel, and takes --on")
 	f.live.add(c)
 	completeWords(c, "target", targets)
+	c.Flags().BoolVar(&f.resume, "resume", false, "continue the run whose journal is in --out; without a journal, begin")
+	c.Flags().StringVar(&f.shard, "shard", "", "run part i of n parts of the rows, i/n, for untorn merge")
+	completeWords(c, "shard", nil)
 	c.Flags().BoolVar(&f.coverage, "coverage", false, "also print the tables of steps and faults; json has them in any case")
 	return c
 }
@@ -104,6 +117,15 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if err := f.live.check(f.target == "file"); err != nil {
 		return usage(err)
 	}
+	if f.target != "model" && (f.resume || f.shard != "") {
+		return usage(fmt.Errorf("--target %s with --resume or --shard; allowed: --target model", f.target))
+	}
+	var part run.Part
+	if f.shard != "" {
+		if part, err = run.ParsePart(f.shard); err != nil {
+			return usage(fmt.Errorf("--shard %w", err))
+		}
+	}
 	sets := f.sets
 	if seeded {
 		sets = append(sets, fmt.Sprintf("explore.seed=%d", f.seed))
@@ -124,9 +146,14 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Suite: suite, Now: time.Now}
+	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Suite: suite, Now: time.Now,
+		Part: part, Resume: f.resume, Command: commandLine(s.args), Revision: sourceRevision()}
 	line := newProgress(s.err)
 	o.Progress = line.set
+	o.Notice = func(text string) {
+		line.clear()
+		fmt.Fprintf(s.err, "untorn: %s\n", text)
+	}
 	var rep *report.Report
 	var code int
 	if f.target == "file" {
@@ -137,6 +164,9 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	line.clear()
 	if err != nil {
 		return &exitError{code, err}
+	}
+	if rep.Partial && !f.resume && f.target == "model" {
+		o.Notice("to continue: " + o.Command + " --resume")
 	}
 	err = format.Write(s.out, rep)
 	if err == nil && f.coverage && f.format == "text" {
@@ -149,6 +179,15 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		return &exitError{code, nil}
 	}
 	return nil
+}
+
+// commandLine prints a command line as a shell takes it.
+func commandLine(args []string) string {
+	words := []string{"untorn"}
+	for _, arg := range args {
+		words = append(words, run.ShellWord(arg))
+	}
+	return strings.Join(words, " ")
 }
 
 // pickRows loads scenarios and selects rows.

@@ -17,13 +17,15 @@ const Schema = 1
 
 // Report is one invocation of untorn run, or one row of it in a run directory.
 type Report struct {
-	Schema  int      `json:"schema"`
-	Tool    string   `json:"tool"`
-	Version string   `json:"version"`
-	Engine  string   `json:"engine"`
-	Host    Host     `json:"host"`
-	Started string   `json:"started"` // RFC 3339, UTC
-	Partial bool     `json:"partial"` // ended early, by a signal or a timeout
+	Schema  int    `json:"schema"`
+	Tool    string `json:"tool"`
+	Version string `json:"version"`
+	Engine  string `json:"engine"`
+	Host    Host   `json:"host"`
+	Started string `json:"started"` // RFC 3339, UTC
+	Partial bool   `json:"partial"` // ended early, by a signal or a timeout
+	// Part is "2/3" for the second of three parts of a run, and empty for a whole one.
+	Part    string   `json:"part,omitempty"`
 	Results []Result `json:"results"`
 	// Coverage is that of all rows; the report of a run directory has none.
 	Coverage *Coverage `json:"coverage,omitempty"`

@@ -14,6 +14,9 @@ import (
 	"untorn/verifier"
 )
 
+// temporary is the pattern of the names of what is not finished yet.
+const temporary = ".untorn-*"
+
 // output is where run directories go.
 type output struct{ root string }
 
@@ -22,7 +25,7 @@ func newOutput(root string) (*output, error) {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return nil, err
 	}
-	probe, err := os.MkdirTemp(root, ".untorn-")
+	probe, err := os.MkdirTemp(root, temporary)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func (o *output) writeReport(rep *report.Report) error {
 	if err := report.WriteJSON(&b, rep); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(o.root, ".untorn-")
+	tmp, err := os.MkdirTemp(o.root, temporary)
 	if err != nil {
 		return err
 	}
@@ -55,41 +58,42 @@ func (o *output) writeReport(rep *report.Report) error {
 }
 
 // write leaves a directory for a row whose design broke, and with Keep for
-// every row. It sets the replay commands. Of a large product only rows that
-// are not as expected get one, and the others tell how to have theirs.
-func (o *Options) write(res *report.Result, p *planned, design, control *arm, out *output) error {
+// every row, and reports whether it did. It sets the replay commands. Of a
+// large product only rows that are not as expected get one, and the others tell
+// how to have theirs.
+func (o *Options) write(res *report.Result, p *planned, design, control *arm, out *output) (left bool, err error) {
 	r := p.row
 	if design.example == nil && !o.Keep {
-		return nil
+		return false, nil
 	}
 	if p.large && res.AsExpected && !o.Keep {
 		res.Counterexample.Replay = "untorn run"
 		for _, arg := range append(r.Scenario.Source(), "--row", r.Label, "--keep") {
-			res.Counterexample.Replay += " " + shellWord(arg)
+			res.Counterexample.Replay += " " + ShellWord(arg)
 		}
 		res.Counterexample.Trace = []string{}
-		return nil
+		return false, nil
 	}
 	if design.example == nil {
 		replay, err := o.Target.ReplayTape(&design.cfg, nil)
 		if err != nil {
-			return fmt.Errorf("the default schedule cannot be run again: %w", err)
+			return false, fmt.Errorf("the default schedule cannot be run again: %w", err)
 		}
 		design.example = &example{finding: explore.Finding{Class: -1, Steps: replay.Outcome.Steps}, verdict: replay.Verdict, replay: replay}
 		if err := design.nameExample(o.Target); err != nil {
-			return err
+			return false, err
 		}
 	}
 	dir := filepath.Join(out.root, r.Scenario.Name, r.ID())
-	command := "untorn replay " + shellWord(dir)
+	command := replayCommand(dir)
 	if res.Counterexample != nil {
 		res.Counterexample.Replay = command
 	}
 	withControl := o.Keep && control.example != nil && res.Control != nil
 	if withControl {
-		res.Control.Counterexample.Replay = "untorn replay " + shellWord(filepath.Join(dir, "control"))
+		res.Control.Counterexample.Replay = replayCommand(filepath.Join(dir, "control"))
 	}
-	return atomically(dir, func(tmp string) error {
+	return true, atomically(dir, func(tmp string) error {
 		own := *res
 		own.Counterexample = counterexample(design)
 		own.Counterexample.Replay = command
@@ -113,7 +117,7 @@ func atomically(dir string, fill func(tmp string) error) error {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(parent, ".untorn-")
+	tmp, err := os.MkdirTemp(parent, temporary)
 	if err != nil {
 		return err
 	}
@@ -191,8 +195,8 @@ func traceText(p *model.Replay) string {
 	return b.String()
 }
 
-// shellWord quotes a path for a shell when it has to be.
-func shellWord(s string) string {
+// ShellWord quotes a path for a shell when it has to be.
+func ShellWord(s string) string {
 	for _, c := range s {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-=,+:@%", c)) {
 			return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

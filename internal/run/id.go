@@ -140,7 +140,7 @@ func leaveReplay(dir string, r *scenarios.Row, a *arm, control bool, p *model.Re
 	res.Verdict, res.Reason = p.Verdict.String(), p.Reason
 	res.AsExpected = res.Verdict == res.Expect
 	res.Counterexample = counterexample(a)
-	res.Counterexample.Replay = "untorn replay " + shellWord(dir)
+	res.Counterexample.Replay = "untorn replay " + ShellWord(dir)
 	o := Options{Now: now}
 	return atomically(dir, func(tmp string) error { return o.writeArm(tmp, res, reduced, a) })
 }

@@ -283,7 +283,7 @@ func (x *live) write(out *output) error {
 	dir := filepath.Join(out.root, x.r.Scenario.Name, x.r.ID())
 	image, history := filepath.Join(dir, "file.raw"), filepath.Join(dir, "history.txt")
 	x.res.Counterexample = &report.Counterexample{Verdict: x.res.Verdict, Trace: []string{},
-		Replay: "untorn verify --file " + shellWord(image) + " --history " + shellWord(history)}
+		Replay: "untorn verify --file " + ShellWord(image) + " --history " + ShellWord(history)}
 	return atomically(dir, func(tmp string) error {
 		rep := newReport(x.o.Now())
 		rep.Results = []report.Result{*x.res.Result}

@@ -128,7 +128,7 @@ func suspects(m *engine.Mutant, plans []planned) []planned {
 // replays it.
 func (o *Options) writeKill(name string, r *scenarios.Row, a *arm, out *output) (string, error) {
 	dir := filepath.Join(out.root, name)
-	command := "untorn replay " + shellWord(dir)
+	command := replayCommand(dir)
 	res := newResult(r)
 	res.Verdict, res.Expect, res.AsExpected = a.verdict.String(), a.verdict.String(), true
 	res.Reason = a.example.replay.Reason

@@ -21,11 +21,13 @@ type doneRow struct {
 	res     *report.Result
 	reached crashsim.StepSet // by the design
 	code    int
+	dir     bool // it left a directory
 	err     error
 }
 
-// all runs rows until ctx ends and returns those that were run, in order.
-func (o *Options) all(ctx context.Context, plans []planned, out *output) ([]doneRow, error) {
+// all runs the rows that l does not have until ctx ends, adds them to l, and
+// returns those that are done, in order.
+func (o *Options) all(ctx context.Context, plans []planned, out *output, l *log) ([]doneRow, error) {
 	done := make([]doneRow, len(plans))
 	shared := &controls{at: map[string]*sharedControl{}}
 	one := *o
@@ -43,13 +45,22 @@ func (o *Options) all(ctx context.Context, plans []planned, out *output) ([]done
 				if i >= len(plans) {
 					return
 				}
-				d := &done[i]
-				if *d = one.row(ctx, &plans[i], shared, out); d.err != nil {
+				d, p := &done[i], &plans[i]
+				if rec := l.done[p.index]; rec != nil {
+					*d = rec.doneRow()
+					continue
+				}
+				if *d = one.row(ctx, p, shared, out); d.err == nil {
+					d.res.Work.Workers *= beside
+					d.res.Work.Seconds /= float64(beside)
+				}
+				if d.err == nil && ctx.Err() == nil { // or it may have ended early
+					d.err = l.add(p.index, d)
+				}
+				if d.err != nil {
 					failed.Store(true)
 					return
 				}
-				d.res.Work.Workers *= beside
-				d.res.Work.Seconds /= float64(beside)
 			}
 		})
 	}

@@ -37,6 +37,14 @@ type Options struct {
 	Suite    bool   // the rows are all of the suite, so that what they do not reach is missing
 	Progress func(line string)
 
+	Part   Part // of the rows, the zero value for all
+	Resume bool // continue the run whose journal is in Out
+	// Command is the command line and Revision the revision of the sources, for
+	// the journal.
+	Command, Revision string
+	// Notice, when set, is told in a line what the user should know.
+	Notice func(line string)
+
 	// Now tells the time for the report; nothing is decided by it.
 	Now func() time.Time
 }
@@ -49,43 +57,64 @@ func (e *EnvironmentError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *EnvironmentError) Unwrap() error { return e.Err }
 
-// Rows explores rows, and leaves the report in o.Out. When ctx ends, the
-// report holds what was done until then and is marked partial. The error is an
-// *EnvironmentError, or a *scenarios.Error for a row that stands alone and
-// makes no sense; both come before any work where that is possible.
+// Rows explores rows, and leaves the report and the journal in o.Out. When ctx
+// ends, the report holds what was done until then and is marked partial. The
+// error is an *EnvironmentError, a *scenarios.Error for a row that stands alone
+// and makes no sense, or a *JournalError; all come before any work where that
+// is possible.
 func Rows(ctx context.Context, rows []scenarios.Row, o Options) (*report.Report, int, error) {
 	rep := newReport(o.Now())
 	plans, err := plan(rows, o.Target)
 	if err != nil {
 		return nil, ExitUsage, err
 	}
+	h := o.head(plans)
+	if plans = o.Part.of(plans); len(plans) == 0 {
+		return nil, ExitUsage, &JournalError{fmt.Sprintf("part %v of %d rows is empty; allowed: as many parts as there are rows", o.Part, h.Rows)}
+	}
 	out, err := newOutput(o.Out)
 	if err != nil {
 		return nil, ExitEnvironment, &EnvironmentError{err}
 	}
 	defer out.close()
-	code := codes{}
-	done, err := o.all(ctx, plans, out)
-	if err != nil {
+	l, err := o.begin(h, plans, out)
+	var bad *JournalError
+	switch {
+	case errors.As(err, &bad):
+		return nil, ExitUsage, bad
+	case err != nil:
 		return nil, ExitEnvironment, &EnvironmentError{err}
 	}
+	done, err := o.all(ctx, plans, out, l)
+	if err = errors.Join(err, l.Close()); err != nil {
+		return nil, ExitEnvironment, &EnvironmentError{err}
+	}
+	rep.Started, rep.Part = h.Started, h.Part
+	code := finish(rep, done, ctx.Err() != nil, o.Suite && o.Part.Of == 0)
+	if err := out.writeReport(rep); err != nil {
+		return nil, ExitEnvironment, &EnvironmentError{err}
+	}
+	return rep, code, nil
+}
+
+// finish completes a report with the rows that are done, and returns the exit
+// code. suite says that they are all of the suite, unless the run is partial.
+func finish(rep *report.Report, done []doneRow, partial, suite bool) int {
+	code := codes{}
 	for i := range done {
 		code.add(done[i].code)
 		rep.Results = append(rep.Results, *done[i].res)
 	}
-	rep.Partial = ctx.Err() != nil
-	if rep.Partial {
+	if rep.Partial = partial; partial {
 		code.add(ExitUnexpected)
 	}
-	rep.Coverage = coverage(done, rep.Results, o.Suite && !rep.Partial)
-	if err := out.writeReport(rep); err != nil {
-		return nil, ExitEnvironment, &EnvironmentError{err}
-	}
-	return rep, code.worst(), nil
+	rep.Coverage = coverage(done, rep.Results, suite && !partial)
+	return code.worst()
 }
 
 // planned is a row and what is known about it before it runs.
 type planned struct {
+	index    int // of the row among all, from 0
 	row      *scenarios.Row
 	skip     string
 	notBuilt string
@@ -104,7 +133,7 @@ func plan(rows []scenarios.Row, t Target) ([]planned, error) {
 		size[rows[i].Scenario]++
 	}
 	for i := range rows {
-		p := planned{row: &rows[i], skip: rows[i].Skip, large: size[rows[i].Scenario] >= largeProduct}
+		p := planned{index: i, row: &rows[i], skip: rows[i].Skip, large: size[rows[i].Scenario] >= largeProduct}
 		if rows[i].NotBuilt != nil {
 			p.notBuilt = rows[i].NotBuilt.Error()
 		}
@@ -156,8 +185,10 @@ func (c *codes) worst() int {
 func newReport(now time.Time) *report.Report {
 	return &report.Report{Schema: report.Schema, Tool: "untorn", Version: Version, Engine: EngineVersion,
 		Host:    report.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()},
-		Started: now.UTC().Format(time.RFC3339), Results: []report.Result{}}
+		Started: timeText(now), Results: []report.Result{}}
 }
+
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Version is untorn's own, and EngineVersion that of the model of the kernel:
 // it changes whenever the same scenario may give other counts.
@@ -188,11 +219,11 @@ func (o *Options) row(ctx context.Context, p *planned, shared *controls, out *ou
 		return doneRow{err: err}
 	}
 	o.fill(res, r, design, control)
-	if err := o.write(res, p, design, control, out); err != nil {
+	done := doneRow{res: res, reached: design.res.Reached, code: ExitOK}
+	if done.dir, err = o.write(res, p, design, control, out); err != nil {
 		return doneRow{err: fmt.Errorf("%s: %w", out.root, err)}
 	}
 	res.Work.Workers, res.Work.Seconds = o.Workers, o.Now().Sub(start).Seconds()
-	done := doneRow{res: res, reached: design.res.Reached, code: ExitOK}
 	if !res.AsExpected {
 		done.code = ExitUnexpected
 	}

@@ -1,0 +1,82 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/report"
+	"untorn/verifier"
+)
+
+// TestResumeAtEveryLine: a journal that ends anywhere, as a kill may leave it,
+// is continued to the same report; what it has is not done again.
+func TestResumeAtEveryLine(t *testing.T) {
+	torn := explored(verifier.Held, verifier.Torn)
+	all := rows(t, "design: {copy: [plain, pin, mlock, bounce]}\nexpect: torn")
+	o := options(t, &fake{design: torn, control: torn})
+	text := func() string {
+		rep, code, err := Rows(context.Background(), all, o)
+		require.NoError(t, err)
+		require.Equal(t, ExitOK, code)
+		for i := range rep.Results {
+			rep.Results[i].Work = report.Work{}
+		}
+		var b bytes.Buffer
+		require.NoError(t, report.WriteJSON(&b, rep))
+		return b.String()
+	}
+	want := text()
+	file := filepath.Join(o.Out, journalFile)
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, 5, bytes.Count(whole, []byte("\n")), "a head and four rows")
+	o.Resume = true
+	const stride = 401 // every byte is tried in package journal
+	for n := 0; n <= len(whole); n++ {
+		near := n > 0 && whole[n-1] == '\n' || n < len(whole) && whole[n] == '\n'
+		if !near && n%stride != 0 {
+			continue
+		}
+		require.NoError(t, os.WriteFile(file, whole[:n], 0o600))
+		require.Equal(t, want, text(), "after %d bytes", n)
+		again, err := os.ReadFile(file)
+		require.NoError(t, err)
+		kept := bytes.LastIndexByte(whole[:n], '\n') + 1
+		require.Equal(t, whole[:kept], again[:kept], "what is done stays as it is")
+		require.Equal(t, 5, bytes.Count(again, []byte("\n")), "every row is there once")
+	}
+}
+
+// TestParts: each row is in one part, and a part that is not text is refused.
+func TestParts(t *testing.T) {
+	for n := 1; n < 5; n++ {
+		for row := range 10 {
+			parts := 0
+			for i := 1; i <= n; i++ {
+				if (Part{i, n}).has(row) {
+					parts++
+				}
+			}
+			assert.Equal(t, 1, parts)
+		}
+		total := 0
+		for i := 1; i <= n; i++ {
+			total += (&head{Part: Part{i, n}.String(), Rows: 10}).rows()
+		}
+		assert.Equal(t, 10, total)
+	}
+	for _, bad := range []string{"", "1", "1/", "/2", "0/1", "2/1", "-1/2", "1/0", "1/65537", "a/b", "1/2/3"} {
+		_, err := ParsePart(bad)
+		assert.Error(t, err, bad)
+	}
+	p, err := ParsePart("2/3")
+	require.NoError(t, err)
+	assert.Equal(t, "2/3", p.String())
+	assert.Empty(t, Part{}.String())
+}
