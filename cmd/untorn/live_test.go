@@ -39,6 +39,11 @@ func TestLiveUsage(t *testing.T) {
 		{"run s.yaml --target file --on x --depth -1", "--depth -1; allowed: 0 to 256"},
 		{"run s.yaml --target file --on x --repeat 0", "--repeat 0; allowed: 1 to"},
 		{"run s.yaml --target file --on x --destroy 1GiB", "x is no block device"},
+		{"device", "device needs a command; allowed: probe"},
+		{"device probe", "accepts 1 arg"},
+		{"device probe nowhere", "nowhere: no such file"},
+		{"device probe there --format xml", `--format "xml"; allowed: text, json`},
+		{"device probe . --write there", "there exists; allowed: a file that does not"},
 	} {
 		code, out, errs := call(t, strings.Fields(tc.args)...)
 		assert.Equal(t, run.ExitUsage, code, tc.args)
