@@ -50,6 +50,7 @@ var arrows = map[string][]string{
 	"internal/loopfs":      {"internal/sys"},
 	"internal/needs":       {"internal/loopfs"},
 	"internal/probe":       {"internal/sys", "workloads"},
+	"internal/disk":        {"internal/blk", "internal/blk/logwrites", "internal/sys"},
 	"internal/target/file": {"workloads", "internal/blk", "internal/stamp", "internal/sys", "verifier"},
 	"internal/report":      {"verifier", "internal/cost"},
 	"internal/run": {"internal/tape", "internal/blk", "internal/blk/logwrites", "internal/stamp", "workloads", "crashsim",

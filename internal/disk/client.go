@@ -1,0 +1,146 @@
+package disk
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"untorn/internal/blk/logwrites"
+	"untorn/internal/sys"
+)
+
+// Process is a disk that another process serves.
+type Process struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	stderr bytes.Buffer
+	path   string
+}
+
+// Start runs a command whose standard input and output are those of Serve, and
+// makes a disk of that size in it. Close ends it, and so does the end of the
+// caller, in whatever way.
+func Start(command []string, size int64) (*Process, error) {
+	p := &Process{cmd: exec.Command(command[0], command[1:]...)}
+	p.cmd.Stderr = &p.stderr
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.out = bufio.NewReader(out)
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("the disk: %w", err)
+	}
+	root := 0
+	line, err := p.ask(fmt.Sprintf("size %d", size))
+	if err == nil {
+		_, err = fmt.Sscanf(line, "root %d", &root)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.path = fmt.Sprintf("/proc/%d/fd/%d/%s", p.cmd.Process.Pid, root, fileName)
+	return p, nil
+}
+
+// ask sends a line and returns the answer.
+func (p *Process) ask(line string) (string, error) {
+	if strings.Contains(line, "\n") {
+		return "", fmt.Errorf("%q has more than one line", line)
+	}
+	_, err := io.WriteString(p.in, line+"\n")
+	answer := ""
+	if err == nil {
+		answer, err = p.out.ReadString('\n')
+	}
+	if err != nil {
+		return "", fmt.Errorf("the disk is gone: %w%s", err, p.said())
+	}
+	answer = strings.TrimSuffix(answer, "\n")
+	if reason, ok := strings.CutPrefix(answer, "error "); ok {
+		return "", fmt.Errorf("the disk: %s", reason)
+	}
+	return answer, nil
+}
+
+func (p *Process) said() string {
+	if s := strings.TrimSpace(p.stderr.String()); s != "" {
+		return ": " + s
+	}
+	return ""
+}
+
+// Path is the file that is the disk, for processes of the same user. It is there
+// until Close.
+func (p *Process) Path() string { return p.path }
+
+// PID is the process that serves it.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Record begins the recording.
+func (p *Process) Record() error { _, err := p.ask("start"); return err }
+
+// Mark puts a line into the log.
+func (p *Process) Mark(text string) error { _, err := p.ask("mark " + text); return err }
+
+// SetFaults turns defects on.
+func (p *Process) SetFaults(f Faults) error {
+	_, err := p.ask(fmt.Sprintf("faults %d %d %d", f.FailAt, f.ShortAt, f.FlushMicro))
+	return err
+}
+
+// Log ends the recording and returns it: what was on the disk, as writes, a
+// flush, StartMark, and all that came then.
+func (p *Process) Log() ([]logwrites.Entry, error) {
+	line, err := p.ask("log")
+	if err != nil {
+		return nil, err
+	}
+	n := int64(0)
+	if _, err := fmt.Sscanf(line, "log %d", &n); err != nil {
+		return nil, fmt.Errorf("the disk answers %q", line)
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(p.out, b); err != nil {
+		return nil, fmt.Errorf("the disk is gone: %w", err)
+	}
+	return logwrites.Read(bytes.NewReader(b))
+}
+
+// Close lets go of the disk and waits for its process, which ends when no loop
+// device has the file open any more.
+func (p *Process) Close() error {
+	err := p.in.Close()
+	if w := p.cmd.Wait(); w != nil && !errors.Is(err, os.ErrClosed) {
+		err = errors.Join(err, fmt.Errorf("the disk ended: %w%s", w, p.said()))
+	}
+	return err
+}
+
+// Missing says what this machine lacks to serve a disk, "" for nothing.
+func Missing() string {
+	switch {
+	case !sys.Root():
+		return "a disk under a file system needs root"
+	case !exists("/dev/fuse"):
+		return "/dev/fuse: this kernel or container has no FUSE"
+	case !exists("/dev/loop-control"):
+		return "/dev/loop-control: this kernel or container has no loop devices"
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

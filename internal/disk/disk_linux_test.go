@@ -1,0 +1,233 @@
+package disk_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/blk/logwrites"
+	"untorn/internal/disk"
+	"untorn/internal/sys"
+)
+
+// TestMain is the disk's process when it is asked to be.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "disk-server" {
+		if err := disk.Serve(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+var command = []string{os.Args[0], "disk-server"}
+
+func start(t *testing.T, size int64) *disk.Process {
+	t.Helper()
+	if missing := disk.Missing(); missing != "" && os.Getenv("CI") == "" {
+		t.Skip(missing)
+	}
+	p, err := disk.Start(command, size)
+	require.NoError(t, err)
+	return p
+}
+
+// attach puts a loop device on the disk and returns a function that takes both
+// away.
+func attach(t *testing.T, p *disk.Process) (path string, fd int, end func()) {
+	t.Helper()
+	path, fd, err := sys.AttachLoop(p.Path(), sys.LoopOptions{Direct: true})
+	require.NoError(t, err)
+	return path, fd, func() {
+		require.NoError(t, sys.DetachLoop(fd))
+		require.NoError(t, sys.Close(fd))
+		require.NoError(t, p.Close())
+	}
+}
+
+// apply writes a log onto a disk of zeros.
+func apply(size int64, log []logwrites.Entry) []byte {
+	b := make([]byte, size)
+	for _, e := range log {
+		at := b[e.Sector*512:]
+		if e.Flags&logwrites.Discard != 0 {
+			clear(at[:e.Sectors*512])
+		}
+		if e.Flags&logwrites.Mark == 0 {
+			copy(at, e.Data)
+		}
+	}
+	return b
+}
+
+// The log is the disk: content before the recording, writes, discards, flushes
+// and marks, in the order in which they were sent.
+func TestLogIsTheDisk(t *testing.T) {
+	const size = 1 << 20
+	p := start(t, size)
+	path, _, end := attach(t, p)
+	defer end()
+	f, err := sys.Open(path, sys.ReadWrite|sys.Direct)
+	require.NoError(t, err)
+	defer sys.Close(f)
+	want := make([]byte, size)
+	b, err := sys.Aligned(64 << 10)
+	require.NoError(t, err)
+	r := rand.New(rand.NewSource(1))
+	write := func() {
+		n, at := (1+r.Intn(128))*512, r.Intn(size/512-128)*512
+		r.Read(b[:n])
+		k, err := sys.Pwritev2(f, [][]byte{b[:n]}, int64(at), 0)
+		require.NoError(t, err)
+		require.Equal(t, n, k)
+		copy(want[at:], b[:n])
+	}
+	for range 20 {
+		write()
+	}
+	require.NoError(t, p.Record())
+	for i := range 40 {
+		switch i % 4 {
+		case 1:
+			require.NoError(t, sys.Fsync(f))
+		case 2:
+			require.NoError(t, p.Mark(fmt.Sprintf("call %d", i)))
+		case 3:
+			at, n := r.Intn(size/4096-16)*4096, (1+r.Intn(16))*4096
+			require.NoError(t, sys.Fallocate(f, sys.PunchHole, int64(at), int64(n)))
+			clear(want[at : at+n])
+		}
+		write()
+	}
+	log, err := p.Log()
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, apply(size, log)), "what the log says is what was written")
+	got := make([]byte, size)
+	n, err := sys.Preadv2(f, [][]byte{got}, 0, 0)
+	require.True(t, err != nil || n == size && bytes.Equal(want, got), "and what is read")
+	var order []string
+	recorded := false
+	for _, e := range log {
+		switch {
+		case e.Flags&logwrites.Mark != 0 && string(e.Data) == disk.StartMark:
+			recorded = true
+		case !recorded:
+		case e.Flags&logwrites.Mark != 0:
+			order = append(order, "mark")
+		case e.Flags&logwrites.Flush != 0:
+			order = append(order, "flush")
+		case e.Flags&logwrites.Discard != 0:
+			order = append(order, "discard")
+		default:
+			order = append(order, "write")
+		}
+	}
+	want4 := strings.Repeat("write flush write mark write discard write ", 10)
+	require.Equal(t, strings.TrimSpace(want4), strings.Join(order, " "))
+}
+
+// A command that the disk fails is an error above, and only that one; half of a
+// short write is lost.
+func TestFaults(t *testing.T) {
+	p := start(t, 1<<20)
+	path, _, end := attach(t, p)
+	defer end()
+	f, err := sys.Open(path, sys.ReadWrite|sys.Direct)
+	require.NoError(t, err)
+	defer sys.Close(f)
+	b, err := sys.Aligned(8 << 10)
+	require.NoError(t, err)
+	for i := range b {
+		b[i] = 7
+	}
+	for _, c := range []struct {
+		faults disk.Faults
+		errs   [3]sys.Errno // of write, fsync, write
+		data   int          // bytes in the log
+	}{
+		{disk.Faults{}, [3]sys.Errno{}, 16 << 10},
+		{disk.Faults{FailAt: 1}, [3]sys.Errno{sys.EIO, 0, 0}, 8 << 10},
+		{disk.Faults{FailAt: 2}, [3]sys.Errno{0, sys.EIO, 0}, 16 << 10},
+		// The loop driver takes a short write for a whole one (lo_complete_rq).
+		{disk.Faults{ShortAt: 3}, [3]sys.Errno{}, 12 << 10},
+		{disk.Faults{FlushMicro: 20_000}, [3]sys.Errno{}, 16 << 10},
+	} {
+		t.Run(fmt.Sprintf("%+v", c.faults), func(t *testing.T) {
+			require.NoError(t, p.SetFaults(c.faults))
+			require.NoError(t, p.Record())
+			_, first := sys.Pwritev2(f, [][]byte{b}, 0, 0)
+			at := time.Now()
+			second := sys.Fsync(f)
+			require.GreaterOrEqual(t, time.Since(at), time.Duration(c.faults.FlushMicro)*time.Microsecond)
+			_, third := sys.Pwritev2(f, [][]byte{b}, 8<<10, 0)
+			require.Equal(t, c.errs, [3]sys.Errno{sys.ErrnoOf(first), sys.ErrnoOf(second), sys.ErrnoOf(third)})
+			log, err := p.Log()
+			require.NoError(t, err)
+			data, recorded := 0, false
+			for _, e := range log {
+				if recorded {
+					data += len(e.Data)
+				}
+				recorded = recorded || string(e.Data) == disk.StartMark
+			}
+			require.Equal(t, c.data, data)
+		})
+	}
+}
+
+// Requests that make no sense are answered with a reason.
+func TestRequests(t *testing.T) {
+	for _, c := range []struct{ in, out string }{
+		{"mark x\n", `error "mark x" out of place`},
+		{"size x\n", "error "},
+		{"size 100\n", "error a disk of 100 bytes"},
+		{"nonsense\n", `error "nonsense" out of place`},
+	} {
+		server := exec.Command(command[0], command[1:]...)
+		server.Stdin = strings.NewReader(c.in)
+		out, err := server.Output()
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(out), c.out), "%q: %s", c.in, out)
+	}
+}
+
+// Of a user that is killed nothing is left: not the process of the disk, not
+// its mount, not the loop device.
+func TestUserIsKilled(t *testing.T) {
+	if os.Getenv("UNTORN_TEST_USER") != "" {
+		p, err := disk.Start(command, 1<<20)
+		if err == nil {
+			path, _, _ := sys.AttachLoop(p.Path(), sys.LoopOptions{Direct: true})
+			fmt.Println(p.PID(), path)
+		}
+		time.Sleep(time.Hour)
+	}
+	require.NoError(t, start(t, 1<<20).Close())
+	user := exec.Command(os.Args[0], "-test.run", "^TestUserIsKilled$")
+	user.Env = append(os.Environ(), "UNTORN_TEST_USER=1")
+	out, err := user.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, user.Start())
+	var pid int
+	var path string
+	_, err = fmt.Fscan(out, &pid, &path)
+	_ = user.Process.Kill()
+	_, _ = io.Copy(io.Discard, out)
+	_ = user.Wait()
+	require.NoError(t, err)
+	gone := func(path string) func() bool {
+		return func() bool { _, err := os.Stat(path); return os.IsNotExist(err) }
+	}
+	require.Eventually(t, gone(fmt.Sprintf("/proc/%d/fd", pid)), 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, gone("/sys/block/"+strings.TrimPrefix(path, "/dev/")+"/loop/backing_file"), 10*time.Second, 5*time.Millisecond)
+}

@@ -1,0 +1,130 @@
+package disk
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"log"
+	"runtime/debug"
+	"strings"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"untorn/internal/sys"
+)
+
+// Serve is the process of a disk. It answers the lines of in on out until in
+// ends, and goes on serving the disk until nothing uses it any more:
+//
+//	size BYTES              -> root FD: open FD/disk of this process
+//	start                   -> ok: the recording begins
+//	mark TEXT               -> ok: TEXT stands in the log
+//	faults FAIL SHORT MICRO -> ok: as Faults has them
+//	log                     -> log BYTES, and the log: the recording has ended
+//
+// A line that fails is answered with "error" and the reason. The process sits
+// below a file system, so that it keeps its memory where it may and starts no
+// other process.
+func Serve(in io.Reader, out io.Writer) error {
+	sys.NotInterrupted()
+	s := &server{out: bufio.NewWriter(out)}
+	// What the capabilities of the process do not allow is done without: the
+	// memory of the machine has to be short for it to matter.
+	_, _ = sys.FlushesIO(), sys.LockMemory()
+	debug.SetGCPercent(50)
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if err := s.line(lines.Text()); err != nil {
+			fmt.Fprintf(s.out, "error %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+		}
+		if err := s.out.Flush(); err != nil {
+			break // whoever asked is gone
+		}
+	}
+	if s.disk == nil {
+		return lines.Err()
+	}
+	// The root keeps the mount, and so does a loop device that still has the
+	// file: when both are gone the kernel ends the connection.
+	if err := sys.Close(s.root); err != nil {
+		return err
+	}
+	<-s.ended
+	return nil
+}
+
+type server struct {
+	out   *bufio.Writer
+	disk  *Disk
+	root  int
+	ended chan struct{}
+}
+
+func (s *server) line(text string) error {
+	word, rest, _ := strings.Cut(text, " ")
+	if (word == "size") == (s.disk != nil) {
+		return fmt.Errorf("%q out of place", text)
+	}
+	switch word {
+	case "size":
+		var size int64
+		if _, err := fmt.Sscan(rest, &size); err != nil {
+			return err
+		}
+		if err := s.mount(size); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "root %d\n", s.root)
+		return nil
+	case "start":
+		s.disk.Start()
+	case "mark":
+		if err := s.disk.Mark(rest); err != nil {
+			return err
+		}
+	case "faults":
+		var f Faults
+		if _, err := fmt.Sscan(rest, &f.FailAt, &f.ShortAt, &f.FlushMicro); err != nil {
+			return err
+		}
+		s.disk.SetFaults(f)
+	case "log":
+		var b bytes.Buffer
+		if err := s.disk.WriteLog(&b); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "log %d\n", b.Len())
+		_, err := b.WriteTo(s.out)
+		return err
+	default:
+		return fmt.Errorf("%q is no request", word)
+	}
+	fmt.Fprintln(s.out, "ok")
+	return nil
+}
+
+// mount makes the disk and serves it.
+func (s *server) mount(size int64) error {
+	d, err := New(size)
+	if err != nil {
+		return err
+	}
+	serve, root, err := sys.MountFUSE()
+	if err != nil {
+		return err
+	}
+	quiet := log.New(io.Discard, "", 0)
+	f, err := fuse.NewServer(&fileSystem{fuse.NewDefaultRawFileSystem(), d}, fmt.Sprintf("/dev/fd/%d", serve),
+		&fuse.MountOptions{MaxWrite: 1 << 20, MaxBackground: 64, Logger: quiet})
+	if err != nil {
+		_ = sys.Close(root)
+		return fmt.Errorf("FUSE: %w", err)
+	}
+	s.disk, s.root, s.ended = d, root, make(chan struct{})
+	go func() {
+		f.Serve()
+		close(s.ended)
+	}()
+	return nil
+}

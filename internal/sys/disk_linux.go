@@ -1,0 +1,66 @@
+package sys
+
+import (
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// NotInterrupted makes the process leader of a session of its own, so that no
+// terminal sends it a signal, setsid(2). A process that leads one already is
+// left as it is.
+func NotInterrupted() { _, _ = unix.Setsid() }
+
+// LockMemory keeps what the process touches in memory, mlockall(2) with
+// MCL_ONFAULT: a process below a file system must not wait for memory that only
+// that file system can free.
+func LockMemory() error { return unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT) }
+
+// FlushesIO tells the kernel that the process serves block I/O, so that its
+// allocations do not wait for I/O that it has to do itself, PR_SET_IO_FLUSHER.
+// It holds for the calling thread and those that it makes.
+func FlushesIO() error { return unix.Prctl(unix.PR_SET_IO_FLUSHER, 1, 0, 0, 0) }
+
+// MountFUSE mounts a FUSE file system where no path leads, and returns the
+// descriptor by which it is served and that of its root. It ends when nothing
+// holds the root and nothing in it is open any more.
+func MountFUSE() (serve, root int, err error) {
+	serve, err = Open("/dev/fuse", unix.O_RDWR)
+	if err != nil {
+		return -1, -1, fmt.Errorf("/dev/fuse: %w", err)
+	}
+	root, err = MountDetached("untorn", "fuse", map[string]string{
+		"fd": strconv.Itoa(serve), "rootmode": "40000", "user_id": "0", "group_id": "0", "max_read": strconv.Itoa(1 << 20)})
+	if err != nil {
+		_ = Close(serve)
+		return -1, -1, err
+	}
+	return serve, root, nil
+}
+
+// MemoryFile returns a file that has no name and lies in memory, memfd_create(2).
+func MemoryFile(size int64) (int, error) {
+	fd, err := unix.MemfdCreate("untorn", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("memfd_create: %w", err)
+	}
+	if err := unix.Ftruncate(fd, size); err != nil {
+		_ = Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// SyncFS makes a whole file system durable, syncfs(2).
+func SyncFS(fd int) error { return unix.Syncfs(fd) }
+
+// FreeBlocks returns the free space of the file system that a descriptor is of,
+// and its block size, in bytes.
+func FreeBlocks(fd int) (free, block int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return 0, 0, err
+	}
+	return int64(st.Bavail) * st.Bsize, st.Bsize, nil
+}
