@@ -62,6 +62,7 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 	}
 	t.closeUnit()
 	t.dropFolios()
+	t.forgetCopy()
 	t.Step(stepUnlockInode)
 	k.copier.end(t)
 	t.unlockInode()
@@ -74,6 +75,14 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 		return workloads.Fail(failed)
 	}
 	return workloads.Result(written * sectorBytes)
+}
+
+// forgetCopy clears what decides nothing any more once the copying is over, so
+// that states which differ in it are equal.
+func (t *task) forgetCopy() {
+	f := &t.f
+	f.mapEnd, f.mapStale, f.page, f.chunk, f.copied, f.retry, f.tries, f.signal = 0, 0, 0, 0, 0, 0, 0, 0
+	f.userPages, f.userGone = [2]int32{}, [2]int32{}
 }
 
 // limitedEnd returns where a write ends by the limits on the size of files, in

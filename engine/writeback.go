@@ -11,7 +11,9 @@ func (t *task) runFlusher() {
 	for {
 		t.Idle(crashsim.Wait{Kind: waitFlusher})
 		t.Step(stepWritebackBegin)
-		t.writepages(k.started.from, k.filePages, false)
+		from := k.started.from
+		k.started.from = 0 // from here on it decides nothing, and states that differ in it are equal
+		t.writepages(from, k.filePages, false)
 		k.started = flusherWork{}
 		t.f = frame{}
 	}
@@ -41,6 +43,7 @@ func (t *task) writepages(from, to int32, sync bool) {
 		}
 		t.unpick(f.pickFrom, f.pickTo)
 		f.wbIndex = f.pickTo
+		f.pickFrom, f.pickTo, f.wbPage, f.wbNext = 0, 0, 0, 0
 	}
 	t.Step(stepSubmit)
 	t.submitIoend()
@@ -87,6 +90,8 @@ func (t *task) pickFolios() bool {
 		case o.skip && f.wbSync == 0:
 			f.wbIndex = f.pickTo
 		default:
+			// The selection is made anew after the wait.
+			f.pickFrom, f.pickTo = 0, 0
 			// What was built so far must not wait for whom this waits for.
 			t.submitIoend()
 			t.block(o.kind, o.arg)
@@ -235,7 +240,7 @@ func (t *task) mapFolio(fo *folio, from, to int32) {
 			t.discardBlock(fo)
 		}
 	}
-	f.noSpace = 0
+	f.noSpace, f.wbBlock = 0, 0
 	if fo.dirtyBlocks != 0 {
 		fo.dirty, fo.mark = true, true
 	}
