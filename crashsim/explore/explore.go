@@ -119,6 +119,10 @@ type Result struct {
 	Steps     uint64
 	CacheHits uint64
 	CacheFull bool
+	// States are the states with more than one way on whose every continuation
+	// was explored, each with what was left of the budget there. Unless the
+	// cache is full or the run was cut off, they do not depend on workers.
+	States uint64
 }
 
 // Replay returns a Chooser that gives the answers of a Finding, then

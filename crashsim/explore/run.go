@@ -172,6 +172,7 @@ func (x *exploration) finish() *Result {
 		r.Reached.Union(w.m.Reached())
 	}
 	r.CacheFull = x.table != nil && x.table.full.Load()
+	r.States = x.table.states()
 	return r
 }
 

@@ -85,6 +85,7 @@ func csvColumns(r *Report) []csvColumn {
 		{"steps", func(x *Result) string { return fmt.Sprint(x.Work.Steps) }},
 		{"judged", func(x *Result) string { return fmt.Sprint(x.Work.Judged) }},
 		{"cache_hits", func(x *Result) string { return fmt.Sprint(x.Work.CacheHits) }},
+		{"states", func(x *Result) string { return fmt.Sprint(x.Work.States) }},
 		{"seconds", func(x *Result) string { return fmt.Sprintf("%.3f", x.Work.Seconds) }},
 		{"workers", func(x *Result) string { return fmt.Sprint(x.Work.Workers) }},
 		{"version", always(r.Version)},

@@ -158,6 +158,7 @@ type Work struct {
 	Steps     uint64  `json:"steps"`
 	Judged    uint64  `json:"judged"` // images judged
 	CacheHits uint64  `json:"cache_hits"`
+	States    uint64  `json:"states"` // with more than one way on, told apart by what is left of the budget
 	Seconds   float64 `json:"seconds"`
 	Workers   int     `json:"workers"`
 }

@@ -85,6 +85,7 @@ func addWork(w *report.Work, e *Explored) {
 	w.Executed += e.Executed
 	w.Steps += e.Steps
 	w.CacheHits += e.CacheHits
+	w.States += e.States
 	w.Judged += e.Judged
 }
 
