@@ -15,10 +15,10 @@ func deviceCommand(s *streams) *cobra.Command {
 		Short: "Look at, and run on, the files and devices of this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usage(errors.New("device needs a command; allowed: probe"))
+			return usage(errors.New("device needs a command; allowed: probe, conformance"))
 		},
 	}
-	c.AddCommand(probeCommand(s))
+	c.AddCommand(probeCommand(s), conformanceCommand(s))
 	return c
 }
 
@@ -45,6 +45,31 @@ and through the page cache, and which is then removed.`,
 		},
 	}
 	c.Flags().StringVar(&scratch, "write", "", "a file that does not exist, to try writes on")
+	c.Flags().StringVar(&format, "format", "text", "format: text, json")
+	completeWords(c, "format", []string{"text", "json"})
+	return c
+}
+
+func conformanceCommand(s *streams) *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "conformance",
+		Short: "Ask this kernel and the model the same questions",
+		Long: `Conformance makes scratch loop devices with XFS, ext4 and nothing on them, makes
+the same calls there and in the model (offsets, lengths, flags, buffers), and
+lists where the answers differ, with the reason where it is known. It needs
+root. The exit code is 1 when a difference has no known reason.`,
+		Example: "  untorn device conformance\n  untorn device conformance --format json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if format != "text" && format != "json" {
+				return usage(fmt.Errorf("--format %q; allowed: text, json", format))
+			}
+			line := newProgress(s.err)
+			defer line.clear()
+			return finish(run.Conformance(s.out, format == "json", line.set))
+		},
+	}
 	c.Flags().StringVar(&format, "format", "text", "format: text, json")
 	completeWords(c, "format", []string{"text", "json"})
 	return c

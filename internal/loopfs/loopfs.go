@@ -91,6 +91,9 @@ func New(o Options) (*Scratch, error) {
 		return nil, errors.Join(fmt.Errorf("mkfs.%s: %w: %s", o.Filesystem, err, strings.TrimSpace(string(out))), s.Close())
 	}
 	if s.mount, err = sys.MountDetached(s.Device, o.Filesystem, o.Mount); err != nil {
+		if len(o.Mount) > 0 && sys.ErrnoOf(err) == sys.EINVAL {
+			err = &MissingError{fmt.Sprintf("%s of this kernel does not know a mount option of %v", o.Filesystem, o.Mount)}
+		}
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -2,8 +2,12 @@ package run
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 
+	"untorn/internal/conform"
+	"untorn/internal/loopfs"
 	"untorn/internal/probe"
 )
 
@@ -25,4 +29,38 @@ func Probe(w io.Writer, path, scratch string, asJSON bool) (int, error) {
 		return ExitEnvironment, &EnvironmentError{err}
 	}
 	return ExitOK, nil
+}
+
+// Conformance asks the running kernel and the model the same questions and
+// prints where they differ. The code is ExitUnexpected when the table of known
+// differences does not explain one.
+func Conformance(w io.Writer, asJSON bool, progress func(string)) (int, error) {
+	var all []*conform.Comparison
+	code := ExitOK
+	for i := range conform.Kinds {
+		k := &conform.Kinds[i]
+		if progress != nil {
+			progress(k.Name)
+		}
+		c, err := conform.Compare(k)
+		var missing *loopfs.MissingError
+		switch {
+		case errors.As(err, &missing):
+			return ExitNotBuilt, fmt.Errorf("%s: %w", k.Name, err)
+		case err != nil:
+			return ExitEnvironment, &EnvironmentError{err}
+		}
+		if len(c.Unexplained()) > 0 {
+			code = ExitUnexpected
+		}
+		all = append(all, c)
+	}
+	write := conform.Write
+	if asJSON {
+		write = conform.WriteJSON
+	}
+	if err := write(w, all); err != nil {
+		return ExitEnvironment, &EnvironmentError{err}
+	}
+	return code, nil
 }

@@ -59,13 +59,15 @@ type completion struct {
 
 // linux/io_uring.h.
 const (
-	opFsync, opWrite  = 3, 23
-	fsyncDatasync     = 1
-	enterGetEvents    = 1
-	featureSingleMap  = 1
-	offsetRings       = 0
-	offsetSubmissions = 0x10000000
-	sizeofSubmission  = 64
+	opFsync, opReadFixed  = 3, 4
+	opWriteFixed, opWrite = 5, 23
+	registerBuffers       = 0
+	fsyncDatasync         = 1
+	enterGetEvents        = 1
+	featureSingleMap      = 1
+	offsetRings           = 0
+	offsetSubmissions     = 0x10000000
+	sizeofSubmission      = 64
 )
 
 // NewRing makes a ring with room for depth calls in flight, which the kernel
@@ -141,7 +143,7 @@ func (r *Ring) Sync(fd int, data bool, user uint64) {
 }
 
 // Submit tells the kernel of what was queued, and waits until at least wait
-// calls are done.
+// calls are done and not taken by Done.
 func (r *Ring) Submit(wait int) error {
 	for {
 		flags := 0
@@ -149,14 +151,14 @@ func (r *Ring) Submit(wait int) error {
 			flags = enterGetEvents
 		}
 		n, _, e := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(r.queued), uintptr(wait), uintptr(flags), 0, 0)
-		if e == unix.EINTR {
-			continue
-		}
-		if e != 0 {
+		if e != 0 && e != unix.EINTR {
 			return fmt.Errorf("io_uring_enter: %w", e)
 		}
-		r.queued -= min(uint32(n), r.queued)
-		if r.queued == 0 {
+		if e == 0 {
+			r.queued -= min(uint32(n), r.queued)
+		}
+		// A signal ends the wait; when something was submitted it is not told.
+		if r.queued == 0 && int(atomic.LoadUint32(r.cqTail)-*r.cqHead) >= wait {
 			return nil
 		}
 	}
@@ -174,4 +176,23 @@ func (r *Ring) Done() (user uint64, result int, ok bool) {
 	atomic.StoreUint32(r.cqHead, head+1)
 	r.inFlight--
 	return user, result, true
+}
+
+// Register makes b the buffer of ReadFixed and WriteFixed.
+func (r *Ring) Register(b []byte) error {
+	v := unix.Iovec{Base: &b[0], Len: uint64(len(b))}
+	if _, _, e := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.fd), registerBuffers, uintptr(unsafe.Pointer(&v)), 1, 0, 0); e != 0 {
+		return fmt.Errorf("io_uring_register: %w", e)
+	}
+	return nil
+}
+
+// Fixed queues a read or write of b, which lies in the registered buffer.
+func (r *Ring) Fixed(read bool, fd int, b []byte, offset int64, flags int, user uint64) {
+	op := uint8(opWriteFixed)
+	if read {
+		op = opReadFixed
+	}
+	r.queue(submission{opcode: op, fd: int32(fd), offset: uint64(offset), addr: uint64(uintptr(unsafe.Pointer(&b[0]))),
+		length: uint32(len(b)), opFlags: uint32(flags), user: user})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -112,4 +113,34 @@ func TestRing(t *testing.T) {
 		got[user] = result
 	}
 	require.Equal(t, map[uint64]int{9: 0, 10: -int(EBADF)}, got)
+}
+
+// A signal that ends the wait does not end it too early.
+func TestRingSignals(t *testing.T) {
+	fd, _ := open(t, 0)
+	r, err := NewRing(1)
+	if e := ErrnoOf(err); e == ENOSYS || e == EPERM {
+		t.Skipf("io_uring is not for this process: %v", e)
+	}
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC() // stops the world with signals
+			}
+		}
+	}()
+	b := buffer(t, 1<<20, 1)
+	for range 200 {
+		r.Write(fd, b, 0, Dsync, 1)
+		require.NoError(t, r.Submit(1))
+		_, _, ok := r.Done()
+		require.True(t, ok)
+	}
 }

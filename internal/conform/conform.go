@@ -1,0 +1,216 @@
+// Package conform asks the running kernel and the model the same questions about
+// atomic writes, and lists where they answer differently.
+package conform
+
+import (
+	"fmt"
+	"os"
+
+	"untorn/crashsim/nvme"
+	"untorn/engine"
+	"untorn/internal/blk"
+	"untorn/internal/loopfs"
+	"untorn/internal/sys"
+	"untorn/workloads"
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
+
+// Size is that of the files of the grid, in bytes. It is no power of two, so
+// that there are aligned units that cross it.
+const Size = 100 * kib
+
+// Kind is a kind of file that both sides know: how to make one here, and how
+// the model is told of it.
+type Kind struct {
+	Name    string
+	scratch loopfs.Options
+	design  func(*engine.Design)
+	lba     int64
+	down    bool // the file system has shut down
+}
+
+// Kinds are the kinds of file of the grid. None has atomic writes in hardware,
+// since a loop device has none.
+var Kinds = []Kind{
+	{Name: "xfs", scratch: loopfs.Options{Filesystem: "xfs", Size: 320 * mib}, design: xfs(0), lba: 512},
+	{Name: "xfs max_atomic_write=256k", scratch: loopfs.Options{Filesystem: "xfs", Size: 320 * mib,
+		Mount: map[string]string{"max_atomic_write": "256k"}}, design: xfs(256 * kib), lba: 512},
+	{Name: "xfs max_atomic_write=16k", scratch: loopfs.Options{Filesystem: "xfs", Size: 320 * mib,
+		Mount: map[string]string{"max_atomic_write": "16k"}}, design: xfs(16 * kib), lba: 512},
+	{Name: "xfs block 1KiB", scratch: loopfs.Options{Filesystem: "xfs", Size: 320 * mib, Mkfs: []string{"-b", "size=1024"}},
+		design: func(d *engine.Design) { xfs(0)(d); d.Block = kib }, lba: 512},
+	{Name: "xfs without reflink", scratch: loopfs.Options{Filesystem: "xfs", Size: 320 * mib, Mkfs: []string{"-m", "reflink=0,rmapbt=0"}},
+		design: inPlace(engine.XFS), lba: 512},
+	{Name: "ext4", scratch: loopfs.Options{Filesystem: "ext4", Size: 64 * mib}, design: inPlace(engine.Ext4), lba: 512},
+	{Name: "ext4 bigalloc", scratch: loopfs.Options{Filesystem: "ext4", Size: 64 * mib, Mkfs: []string{"-O", "bigalloc", "-C", "32768"}},
+		design: func(d *engine.Design) { inPlace(engine.Ext4)(d); d.Cluster = 32 * kib }, lba: 512},
+	{Name: "xfs shut down", scratch: loopfs.Options{Filesystem: "xfs", Size: 320 * mib}, design: xfs(0), lba: 512, down: true},
+	{Name: "ext4 shut down", scratch: loopfs.Options{Filesystem: "ext4", Size: 64 * mib}, design: inPlace(engine.Ext4), lba: 512, down: true},
+	{Name: "block device", scratch: loopfs.Options{Size: Size}, design: inPlace(engine.BlockDevice), lba: 512},
+	{Name: "block device of 4KiB", scratch: loopfs.Options{Size: Size, Block: 4 * kib}, design: inPlace(engine.BlockDevice), lba: 4 * kib},
+}
+
+func xfs(maxAtomic int64) func(*engine.Design) {
+	return func(d *engine.Design) {
+		d.Filesystem, d.Track, d.Writeback, d.MaxAtomicWrite = engine.XFS, engine.TrackCowFork, engine.WritebackCowOrAtomic, maxAtomic
+	}
+}
+
+func inPlace(fs engine.Filesystem) func(*engine.Design) {
+	return func(d *engine.Design) {
+		d.Filesystem, d.Track, d.Writeback = fs, engine.TrackSidecar, engine.WritebackAtomic
+	}
+}
+
+// model returns a kernel of the model that has the file.
+func (k *Kind) model() *engine.Kernel {
+	w := &workloads.Workload{File: Size, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous,
+		Ops: []workloads.Op{{Task: "a", Kind: workloads.Fsync}}}
+	d := engine.Design{Block: 4 * kib, FolioMin: 4 * kib, FolioMax: 4 * kib, Cluster: 4 * kib, Copy: engine.CopyPin,
+		Submit: engine.SubmitWriteback, Stable: engine.StableWait}
+	k.design(&d)
+	// A limit above the boundary contradicts itself: no support in hardware.
+	dev := nvme.Config{LBA: k.lba, NAWUPF: 16 * kib, AWUN: 16 * kib, Boundary: 8 * kib, MaxTransfer: 128 * kib,
+		CachedAtomicity: nvme.CommandUnit, FUA: true, Tear: nvme.OldOrNew}
+	m := engine.New(&engine.Config{Design: d, Device: dev, Workload: w, Interner: blk.NewInterner()})
+	m.Reset()
+	return m
+}
+
+// Calls is the grid.
+func Calls() (all []engine.Call) {
+	bools := []bool{false, true}
+	for _, offset := range []int64{0, 512, 2 * kib, 4 * kib, 16 * kib, 64 * kib, 96 * kib, Size - 512, Size, 128 * kib, 256 * kib} {
+		for _, length := range []int64{512, kib, 2 * kib, 4 * kib, 4*kib + 512, 8 * kib, 12 * kib, 16 * kib, 32 * kib, 64 * kib, 128 * kib,
+			256 * kib, 512 * kib, mib, 2 * mib} {
+			for _, buffer := range []engine.Call{{Iovecs: 1}, {Iovecs: 2}, {Registered: true}} {
+				if buffer.Iovecs == 2 && length < kib {
+					continue // O_DIRECT wants each of them aligned
+				}
+				for _, read := range bools {
+					for _, direct := range bools {
+						for _, atomic := range bools {
+							c := buffer
+							c.Offset, c.Length, c.Read, c.Direct, c.Atomic = offset, length, read, direct, atomic
+							all = append(all, c)
+						}
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Difference is a call that the two answer differently, or a limit (no call).
+type Difference struct {
+	Kind   string       `json:"kind"`
+	Call   *engine.Call `json:"call"`
+	Kernel string       `json:"kernel"`
+	Model  string       `json:"model"`
+	Reason string       `json:"reason"` // "" for none known
+}
+
+// Comparison is what came out for one kind of file.
+type Comparison struct {
+	Kind        string       `json:"kind"`
+	Calls       int          `json:"calls"`
+	Accepted    int          `json:"accepted"` // by the kernel, of atomic calls
+	Differences []Difference `json:"differences"`
+
+	kernelMax, modelMax int64 // unit_max of each
+}
+
+// Unexplained returns the differences without a reason.
+func (c *Comparison) Unexplained() (out []Difference) {
+	for _, d := range c.Differences {
+		if d.Reason == "" {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// Compare makes a file of the kind and asks all of the grid. The error is a
+// *loopfs.MissingError when this machine cannot make one.
+func Compare(k *Kind) (c *Comparison, err error) {
+	s, err := loopfs.New(k.scratch)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if e := s.Close(); err == nil {
+			err = e
+		}
+	}()
+	f := &asked{path: s.Device, block: k.scratch.Filesystem == ""}
+	if !f.block {
+		f.path = s.Path("grid")
+		if err := os.WriteFile(f.path, make([]byte, Size), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.open(); err != nil {
+		return nil, err
+	}
+	defer f.close()
+	m := k.model()
+	defer m.Machine().Close()
+	c = &Comparison{Kind: k.Name}
+	st, err := sys.Stat(f.path)
+	if err != nil {
+		return nil, err
+	}
+	if k.down {
+		m.ShutDown()
+		if err := sys.ShutDown(f.cached); err != nil {
+			return nil, fmt.Errorf("%s: %w", k.Name, err)
+		}
+		f.down = true
+	}
+	unitMin, unitMax, unitMaxOpt := m.UnitLimits()
+	c.kernelMax, c.modelMax = int64(st.UnitMax), unitMax
+	c.add(nil, limits(int64(st.UnitMin), int64(st.UnitMax), int64(st.UnitMaxOpt)), limits(unitMin, unitMax, unitMaxOpt))
+	for _, call := range Calls() {
+		got, err := f.ask(&call)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %+v: %w", k.Name, call, err)
+		}
+		c.Calls++
+		if got == 0 && call.Atomic {
+			c.Accepted++
+		}
+		c.add(&call, answer(got), answer(m.Answer(call)))
+	}
+	return c, nil
+}
+
+func limits(unitMin, unitMax, unitMaxOpt int64) string {
+	return fmt.Sprintf("unit %s to %s, optimal %s", workloads.FormatSize(unitMin), workloads.FormatSize(unitMax), workloads.FormatSize(unitMaxOpt))
+}
+
+func answer(e workloads.Errno) string {
+	if e == 0 {
+		return "accepted"
+	}
+	return e.String()
+}
+
+// add notes answers that differ, with the reason that the table has.
+func (c *Comparison) add(call *engine.Call, kernel, model string) {
+	if kernel == model {
+		return
+	}
+	d := Difference{Kind: c.Kind, Call: call, Kernel: kernel, Model: model}
+	for i := range Known {
+		if Known[i].explains(c, &d) {
+			d.Reason = Known[i].Reason
+			break
+		}
+	}
+	c.Differences = append(c.Differences, d)
+}
