@@ -19,8 +19,8 @@ torture: build   ## run every embedded scenario and print the table
 
 # Three faults everywhere, and three preemptions where that ends within minutes;
 # two and one for the shapes of applications, which are longer.
-LARGE = append cow-fork ioend-cap merge remap-chain rewrite same-unit two-writers
-SMALL = failed-write direct-unwritten size-update append-unaligned flush-lies state-bits-half size-limit recovery direct-busy direct-stored ext4-punch fallocate mmap-store msync punch read sync-range truncate zero-range block-device block-too-large ext4-in-place ext4-ordered ext4-refused ext4-shrinker io-error io-error-direct no-space no-space-neighbour awun direct-cached direct-cow direct-eof direct-in-place direct-overlap dsync dontcache plain-after write-through write-through-copy write-through-wait bounce cow-gc quota retry-again boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned mlock no-memory page-flag retry retry-dirty \
+LARGE = append cow-fork recovery-long write-through-append ioend-cap merge remap-chain rewrite same-unit two-writers
+SMALL = dontcache-neighbour io-error-fragmented nawupf-odd partition failed-write direct-unwritten size-update append-unaligned flush-lies state-bits-half size-limit recovery direct-busy direct-stored ext4-punch fallocate mmap-store msync punch read sync-range truncate zero-range block-device block-too-large ext4-in-place ext4-ordered ext4-refused ext4-shrinker io-error io-error-direct no-space no-space-neighbour awun direct-cached direct-cow direct-eof direct-in-place direct-overlap dsync dontcache plain-after write-through write-through-copy write-through-wait bounce cow-gc quota retry-again boundary boundary-merge cow-or-atomic eof fsync-durable in-place merge-refused no-pin partial-writeback pinned mlock no-memory page-flag retry retry-dirty \
 	plain-writeback short-copy sidecar signal split stable-bounce state-bits sub-folio two-units
 SHAPES = append-layouts cloud-volume innodb innodb-doublewrite maintenance overlap postgres-checkpoint postgres-fpw \
 	postgres-mixed postgres-wal random small-files sqlite-wal

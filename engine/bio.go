@@ -103,7 +103,7 @@ func (k *Kernel) dispatch(first *ioend, n int32, plug []int32, slots slotSet) {
 		if e.owner != 0 {
 			k.payload = k.directPayload(k.payload, e)
 		} else {
-			k.payload = append(k.payload, k.cache.underIO(e.file, e.len)...)
+			k.payload = append(k.payload, k.rules.payload(e)...)
 		}
 	}
 	at := first.disk
@@ -147,6 +147,6 @@ func (k *Kernel) ioendDone(slot int32) {
 	e := &k.ioends.e[slot]
 	e.state = ioendDone
 	if e.err != 0 && e.unit != 0 {
-		k.units.u[e.unit-1].failed = 1
+		k.rules.failed(e)
 	}
 }

@@ -71,7 +71,7 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 		end = k.inodeAt(file).size
 	}
 	if k.design.Stable == StableBounce && f.direct == 0 {
-		k.cache.bounce(file, k.blockSectors)
+		k.rules.bounced(file, k.blockSectors)
 		k.counters.CopiedTwice += int64(k.blockSectors) * sectorBytes
 	}
 	var unw, atomic int32

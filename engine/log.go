@@ -78,12 +78,12 @@ func (k *Kernel) pins(file int32) bool {
 }
 
 // logMapping logs a newly allocated block.
-func (k *Kernel) logMapping(file, disk int32, state blockState) {
+func (k *Kernel) logMapping(file int32, e forkEntry, state blockState) {
 	if state == blockStaged {
-		k.log.add(ondisk.Item{Kind: ondisk.Stage, Ext: ondisk.Extent{Block: disk, Len: 1}})
+		k.log.add(ondisk.Item{Kind: ondisk.Stage, Ext: ondisk.Extent{Block: e.block(), Len: 1}})
 		return
 	}
-	k.logFile(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: file, Block: disk, Len: 1, Unwritten: true}})
+	k.logFile(ondisk.Item{Kind: ondisk.Map, Ext: ondisk.Extent{Off: file, Block: e.block(), Len: 1, Unwritten: e.unwritten()}})
 }
 
 // logIntent logs that a run of blocks of the COW fork will be remapped.
@@ -171,7 +171,7 @@ func (t *task) logForce() (wrote bool, err workloads.Errno) {
 	j.forcing = int32(t.ID()) + 1
 	j.writing = int32(len(j.items))
 	j.lsn++
-	k.alloc.freedAreWritten()
+	k.alloc.freedAreWritten(k.rules.freeing())
 
 	flush, fua := !k.dev.Config().Protected, k.dev.Config().FUA
 	t.Step(stepLogFlush)
@@ -184,7 +184,7 @@ func (t *task) logForce() (wrote bool, err workloads.Errno) {
 		t.submitCheckpoint(flush && fua && k.rules.logFUA(t))
 		err = t.waitOwn()
 	}
-	if err == 0 && flush && !fua && k.rules.logFUA(t) {
+	if err == 0 && flush && !fua && k.rules.flushesAfter(t) {
 		t.Step(stepLogPostFlush)
 		t.submitFlush()
 		err = t.waitOwn()
@@ -205,6 +205,8 @@ func (k sound) flushesFirst(*task) bool   { return !k.dev.Config().Protected }
 func (k sound) forcesLog(file int32) bool { return k.pins(file) }
 func (k sound) flushesOnFsync() bool      { return !k.dev.Config().Protected }
 func (k sound) logFUA(*task) bool         { return true }
+func (k sound) flushesAfter(*task) bool   { return true }
+func (k sound) syncWaits() bool           { return true }
 
 // submitCheckpoint encodes the checkpoint and sends it to the device.
 func (t *task) submitCheckpoint(fua bool) {
@@ -228,11 +230,12 @@ func (t *task) submitCheckpoint(fua bool) {
 	j.pos += n
 }
 
-// freedAreWritten notes that a checkpoint holds all that was freed so far.
-func (a *allocator) freedAreWritten() {
+// freedAreWritten gives what was freed so far a state: a checkpoint that is
+// being written holds it.
+func (a *allocator) freedAreWritten(state blockState) {
 	for b, s := range a.state {
 		if s == blockBusy {
-			a.state[b] = blockBusyIO
+			a.state[b] = state
 		}
 	}
 }

@@ -16,6 +16,10 @@ var blockLayerMutants = []Mutant{
 		plant: limitsOf(func(c *nvme.Config) { c.BoundaryOffset = 0 })},
 	{Name: "trust-awun", Defect: "the limit for concurrency is taken for the one for power loss", Killers: []string{"awun"},
 		plant: limitsOf(func(c *nvme.Config) { c.NAWUPF = max(c.NAWUPF, c.AWUN) })},
+	{Name: "nawupf-counts-from-one", Defect: "the limit for power loss, which counts from 0, is taken for one LBA more", Killers: []string{"nawupf-odd"},
+		plant: limitsOf(func(c *nvme.Config) { c.NAWUPF += c.LBA })},
+	{Name: "ignore-partition", Defect: "a partition that is not aligned to the boundary has support all the same", Killers: []string{"partition"},
+		plant: limitsOf(func(c *nvme.Config) { c.PartitionOffset = 0 })},
 }
 
 // limitsOf derives the queue limits from a device that is described wrongly.

@@ -18,6 +18,14 @@ var completionMutants = []Mutant{
 		plant: wrap(func(r rules) rules { return stableClearedEarly{r} })},
 	{Name: "error-lost", Defect: "a writeback error is never reported", Killers: []string{"merge-refused"},
 		plant: wrap(func(r rules) rules { return errorLost{r} })},
+	{Name: "error-fails-one-ioend", Defect: "an I/O error fails its own ioend, and the rest of the unit is remapped", Killers: []string{"io-error-fragmented"},
+		plant: wrap(func(r rules) rules { return errorFailsOneIoend{r} })},
+	{Name: "cancel-in-flight", Defect: "an I/O error frees the new blocks of a unit while the device still writes to some of them", Killers: []string{"io-error-fragmented"},
+		plant: wrap(func(r rules) rules { return cancelInFlight{r} })},
+	{Name: "busy-freed-early", Defect: "freed blocks are given out once the transaction that frees them is being written", Killers: []string{"rewrite"},
+		plant: wrap(func(r rules) rules { return busyFreedEarly{r} })},
+	{Name: "dropbehind-dirty", Defect: "a folio that is dirty again is dropped when the writeback before ends", Killers: []string{"dontcache-neighbour"},
+		plant: wrap(func(r rules) rules { return dropbehindDirty{r} })},
 }
 
 type earlyIoend struct{ rules }
@@ -79,4 +87,39 @@ func (m discardEarly) unmapped(block int32) {
 	tag := k.reqs.used.take()
 	k.reqs.ioends[tag] = 0
 	k.dev.Write(k.super.Sector(block), make([]blk.Handle, k.blockSectors), false, tag)
+}
+
+type errorFailsOneIoend struct{ rules }
+
+func (errorFailsOneIoend) failed(*ioend) {}
+
+func (m errorFailsOneIoend) remap(t *task, slot int32, withSize bool) {
+	k := t.k
+	for i := range k.ioends.used.all {
+		if e := &k.ioends.e[i]; e.state == ioendDone && e.unit == slot+1 && e.err != 0 {
+			k.mappingError(e.file / k.blockSectors)
+			k.cancelCow(e.file/k.blockSectors, (e.file+e.len)/k.blockSectors)
+		}
+	}
+	m.rules.remap(t, slot, withSize)
+}
+
+type cancelInFlight struct{ rules }
+
+func (m cancelInFlight) failed(e *ioend) {
+	k := m.kernel()
+	m.rules.failed(e)
+	if x := &k.units.u[e.unit-1]; x.place == placeCow {
+		k.cancelCow(x.from, x.to)
+	}
+}
+
+type busyFreedEarly struct{ rules }
+
+func (busyFreedEarly) freeing() blockState { return blockFree }
+
+type dropbehindDirty struct{ rules }
+
+func (dropbehindDirty) dropsBehind(fo *folio) bool {
+	return fo.lockedBy == 0 && fo.writeback == 0 && fo.refs == 0
 }

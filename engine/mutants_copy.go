@@ -30,6 +30,8 @@ var copyMutants = []Mutant{
 		plant: wrap(func(r rules) rules { return sharedWriterLock{r} })},
 	{Name: "stale-remap-half", Defect: "the mapping goes stale in mid-unit: half is reserved in the COW fork, half is not", Killers: []string{"remap-chain"},
 		plant: wrap(func(r rules) rules { return staleRemapHalf{r} })},
+	{Name: "reserve-per-folio", Defect: "space is reserved folio by folio, and runs out in mid-unit", Killers: []string{"no-space"},
+		plant: wrap(func(r rules) rules { return reservePerFolio{r} })},
 }
 
 type pinLate struct{ copier }
@@ -94,3 +96,15 @@ func (m staleRemapHalf) place(slot, block int32) int32 {
 	}
 	return place
 }
+
+// reservePerFolio maps no more than one folio at a time.
+type reservePerFolio struct{ rules }
+
+func (m reservePerFolio) newMapping(t *task, _ span) bool {
+	k, f := t.k, &t.f
+	pages := int32(k.design.FolioMin / PageSize)
+	f.mapEnd = min(f.mapEnd, (f.pos/pageSectors/pages+1)*pages*pageSectors)
+	return k.reserve(f.pos/k.blockSectors, (f.mapEnd+k.blockSectors-1)/k.blockSectors)
+}
+
+func (m reservePerFolio) renewMapping(t *task, s span) bool { return m.newMapping(t, s) }

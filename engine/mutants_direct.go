@@ -12,6 +12,8 @@ var directMutants = []Mutant{
 		plant: wrap(func(r rules) rules { return appendUnaligned{r} })},
 	{Name: "limit-shortens", Defect: "a size limit trims the write after validation", Killers: []string{"size-limit"},
 		plant: wrap(func(r rules) rules { return limitShortens{r} })},
+	{Name: "size-after-writeback", Defect: "write-through moves the size after writeback has zeroed what lies past it", Killers: []string{"write-through-append"},
+		plant: wrap(func(r rules) rules { return sizeAfterWriteback{r} })},
 }
 
 type copyBeforeWait struct{ rules }
@@ -38,3 +40,7 @@ func (m limitShortens) limited(op *workloads.Op, start, end int32) (int32, workl
 	plain.Atomic = false
 	return m.rules.limited(&plain, start, end)
 }
+
+type sizeAfterWriteback struct{ rules }
+
+func (sizeAfterWriteback) growsFirst(*task) {}

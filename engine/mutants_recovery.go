@@ -7,6 +7,9 @@ var recoveryMutants = []Mutant{
 	{Name: "recovery-half", Defect: "the mount forgets the log before every intent in it is finished; a crash during it leaves intents half done",
 		Killers: []string{"recovery"}, plant: func(*Kernel) {},
 		plantRecovery: func(r *Recovery) { r.finish = r.finishHalf }},
+	{Name: "recovery-over-live", Defect: "the mount writes the inode over the copy that is valid",
+		Killers: []string{"recovery-long"}, plant: func(*Kernel) {},
+		plantRecovery: func(r *Recovery) { r.home = func(live int) int { return live } }},
 }
 
 // finishHalf writes the inode home after each intent, as if the log had nothing

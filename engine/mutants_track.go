@@ -37,6 +37,8 @@ var trackMutants = []Mutant{
 				k.tracker = cowGCDrops{x}
 			}
 		}},
+	{Name: "no-open-mark", Defect: "the range is known from the first tag on, and nothing says that its write has not ended", Killers: []string{"two-writers"},
+		plant: func(k *Kernel) { k.tracker = noOpenMark{k.tracker} }},
 }
 
 type tagAfterUnlock struct{ rules }
@@ -110,4 +112,16 @@ func (m bitsFreedWhenClean) evictions(fn func(int32, string)) {
 func (m bitsFreedWhenClean) evict(page int32) {
 	fo := &m.k.cache.folios[page]
 	fo.startBits, fo.endBits = 0, 0
+}
+
+// noOpenMark remembers what is tagged, and no more.
+type noOpenMark struct{ tracker }
+
+func (noOpenMark) open(span)  {}
+func (noOpenMark) close(span) {}
+
+func (m noOpenMark) tag(s span, fo *folio) {
+	m.tracker.open(s)
+	m.tracker.tag(s, fo)
+	m.tracker.close(s)
 }

@@ -1,5 +1,7 @@
 package engine
 
+import "untorn/internal/blk"
+
 // writebackMutants are defects of the selection of folios and of their place,
 // steps 20 to 28.
 var writebackMutants = []Mutant{
@@ -19,6 +21,20 @@ var writebackMutants = []Mutant{
 		Killers: []string{"no-space-neighbour"}, plant: wrap(func(r rules) rules { return neighbourError{r} })},
 	{Name: "ioend-spans-units", Defect: "a cap ends an ioend inside the next unit, and its completion remaps half of it", Killers: []string{"ioend-cap"},
 		plant: wrap(func(r rules) rules { return ioendSpansUnits{r} })},
+	{Name: "widen-forward-only", Defect: "a selection is widened to the end of a unit and not to its beginning", Killers: []string{"sync-range"},
+		plant: wrap(func(r rules) rules { return widenForwardOnly{r} })},
+	{Name: "fsync-skips-open", Defect: "fsync passes over a unit that is held open, as background writeback does", Killers: []string{"same-unit"},
+		plant: wrap(func(r rules) rules { return fsyncSkips{r, waitUnitShut} })},
+	{Name: "fsync-skips-writeback", Defect: "fsync passes over a dirty folio that is under writeback, as background writeback does",
+		Killers: []string{"stable-bounce"}, plant: wrap(func(r rules) rules { return fsyncSkips{r, waitWriteback} })},
+	{Name: "dirty-tag-early", Defect: "the tag by which writeback finds a folio goes with its dirty flag, before it is under writeback",
+		Killers: []string{"two-writers"}, plant: wrap(func(r rules) rules { return dirtyTagEarly{r} })},
+	{Name: "write-into-picked", Defect: "writeback locks the folios of a unit one after the other, and a write enters in between",
+		Killers: []string{"stable-bounce"}, plant: wrap(func(r rules) rules { return writeIntoPicked{r} })},
+	{Name: "map-written", Defect: "new blocks are mapped as written before data is in them", Killers: []string{"size-update"},
+		plant: wrap(func(r rules) rules { return mapWritten{r} })},
+	{Name: "bounce-late", Defect: "the private copy for I/O is made when the bio is sent, after the folio was unlocked", Killers: []string{"stable-bounce"},
+		plant: wrap(func(r rules) rules { return bounceLate{r} })},
 }
 
 // partialSelection cuts the last selection off after its first folio.
@@ -113,4 +129,49 @@ func (m neighbourError) discarded(t *task, _ *folio) {
 		e.place, e.state = placePlain, ioendDone
 		f.building = 0
 	}
+}
+
+type widenForwardOnly struct{ rules }
+
+func (m widenForwardOnly) widen(from, to int32) (int32, int32) {
+	_, to = m.rules.widen(from, to)
+	return from, to
+}
+
+// fsyncSkips does not wait for an obstacle of one kind.
+type fsyncSkips struct {
+	rules
+	kind uint8
+}
+
+func (m fsyncSkips) skips(t *task, o obstacle) bool { return o.kind == m.kind || m.rules.skips(t, o) }
+
+type dirtyTagEarly struct{ rules }
+
+func (dirtyTagEarly) cleaned(fo *folio) { fo.mark = false }
+
+type mapWritten struct{ rules }
+
+func (mapWritten) mapsUnwritten() bool { return false }
+
+type bounceLate struct{ rules }
+
+func (bounceLate) bounced(_, _ int32) {}
+
+func (m bounceLate) payload(e *ioend) []blk.Handle {
+	if m.kernel().design.Stable == StableBounce {
+		m.rules.bounced(e.file, e.len)
+	}
+	return m.rules.payload(e)
+}
+
+type writeIntoPicked struct{ rules }
+
+func (writeIntoPicked) beingPicked(*task, int32, int32) int32 { return -1 }
+
+func (writeIntoPicked) selects(*folio) bool { return false }
+
+func (writeIntoPicked) reached(t *task, fo *folio) {
+	t.block(waitFolio, fo.index)
+	fo.lockedBy = int32(t.ID()) + 1
 }

@@ -174,7 +174,7 @@ func (c *pageCache) remove(f *folio) {
 // keeps (folio_end_dropbehind).
 func (k *Kernel) dropClean() {
 	for i := range k.cache.folios {
-		if fo := &k.cache.folios[i]; fo.dropBehind && fo.evictable() {
+		if fo := &k.cache.folios[i]; fo.pages > 0 && fo.dropBehind && k.rules.dropsBehind(fo) {
 			k.cache.remove(fo)
 		}
 	}

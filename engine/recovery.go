@@ -21,8 +21,11 @@ type Recovery struct {
 	dev      *nvme.Device
 	machine  *crashsim.Machine
 	// finish makes unfinished intents durable as done, step R2. It is a field
-	// so that a planted defect can get it wrong.
+	// so that a planted defect can get it wrong, as is the one that follows.
 	finish func(t *crashsim.Task, at replayed)
+	// home returns the copy of the inode that is written, of two, when the
+	// other one is live.
+	home func(live int) int
 
 	waits int32
 	// Inode is the recovered files, valid when Err is nil and the run is done.
@@ -38,6 +41,7 @@ type Recovery struct {
 func NewRecovery(c nvme.Config, mutant string, image []blk.Handle, interner *blk.Interner) *Recovery {
 	r := &Recovery{interner: interner, dev: nvme.New(c, image)}
 	r.finish = r.finishIntents
+	r.home = func(live int) int { return 1 - live }
 	if m := mutantByName(mutant); m != nil && m.plantRecovery != nil {
 		m.plantRecovery(r)
 	}
@@ -110,7 +114,7 @@ func (r *Recovery) finishIntents(t *crashsim.Task, at replayed) {
 // writeHome writes the inode over the copy that is not valid (xfs_iflush).
 func (r *Recovery) writeHome(t *crashsim.Task, at replayed) {
 	r.Inode.Extents = at.blocks.extents()
-	home := r.Super.Inode[1-at.live]
+	home := r.Super.Inode[r.home(at.live)]
 	sectors, err := r.Inode.Encode(home.Len)
 	if err != nil {
 		r.Err = err

@@ -1,6 +1,9 @@
 package engine
 
-import "untorn/workloads"
+import (
+	"untorn/internal/blk"
+	"untorn/workloads"
+)
 
 // rules are the decisions on which the soundness of the write path rests, one
 // method each: what a correct design has to enforce. The path asks them
@@ -33,9 +36,17 @@ type writeRules interface {
 	tag(t *task)
 	// nextFolio ends the work on a folio that is unlocked (17).
 	nextFolio(t *task)
+	// beingPicked returns the slot of a unit that overlaps the blocks [from, to)
+	// and that others select for writeback, -1 for none: the write waits (5).
+	beingPicked(t *task, from, to int32) int32
+	// newMapping reserves what a write needs (5).
+	newMapping(t *task, s span) bool
 	// renewMapping reserves what a write still needs when its mapping went stale
 	// in the middle (10, 5).
 	renewMapping(t *task, s span) bool
+	// growsFirst moves the size over data that the write sends itself, before
+	// writeback zeroes what lies past the size (15, 23).
+	growsFirst(t *task)
 }
 
 // selectionRules are those of writeback, steps 20 to 28.
@@ -44,6 +55,12 @@ type selectionRules interface {
 	widen(from, to int32) (int32, int32)
 	// obstacle says what keeps a selection from being written now (21).
 	obstacle(from, to int32) obstacle
+	// skips reports whether a task passes over a selection that has an obstacle
+	// instead of waiting for it (21).
+	skips(t *task, o obstacle) bool
+	// cleaned is told of a folio that is no longer dirty and not yet under
+	// writeback (22).
+	cleaned(fo *folio)
 	// quota returns what is still picked of a selection when background
 	// writeback has written as much as it may (21).
 	quota(from, to int32) (int32, int32)
@@ -56,12 +73,16 @@ type selectionRules interface {
 	shifted(from, to int32)
 	// selects reports whether a folio of the selection is written with it (21).
 	selects(fo *folio) bool
+	// reached is told that writeback comes to a folio of its selection (21).
+	reached(t *task, fo *folio)
 	// place returns where a block that a unit holds goes, as step 26 decided.
 	place(slot, block int32) int32
 	// withoutSpace says where a block goes that found no space (25), if anywhere.
 	withoutSpace(slot, place int32) (other int32, ok bool)
 	// discarded is told of a block that is discarded (25).
 	discarded(t *task, fo *folio)
+	// mapsUnwritten: new blocks of a file are unwritten until data is in them (25).
+	mapsUnwritten() bool
 	// joins reports whether a block of a unit, or of none, may extend the ioend
 	// under construction (27).
 	joins(e *ioend, slot int32) bool
@@ -79,6 +100,11 @@ type blockLayerRules interface {
 	merges(first *ioend, n int32, next *ioend) bool
 	// refused reports whether an atomic request of n sectors is answered EINVAL.
 	refused(first *ioend, n int32) bool
+	// bounced makes the private copy of a run of sectors that I/O reads, where
+	// stable: bounce asks for one (27).
+	bounced(file, n int32)
+	// payload returns what the device reads of an ioend.
+	payload(e *ioend) []blk.Handle
 }
 
 // completionRules are those of I/O completion, steps 32 to 36.
@@ -86,10 +112,14 @@ type completionRules interface {
 	// complete reports whether the unit of an ioend can be completed: all of
 	// its ioends are done (32).
 	complete(slot int32) bool
+	// failed is told of an ioend of a unit that the device failed (33).
+	failed(e *ioend)
 	// reportsErrors: a writeback error is kept for fsync (33).
 	reportsErrors() bool
 	// endWriteback ends the writeback of one block of a folio (36).
 	endWriteback(fo *folio)
+	// dropsBehind reports whether a folio that is to leave the cache can (36).
+	dropsBehind(fo *folio) bool
 	// remap moves the blocks of a unit in one chain (34), with the size (35) or
 	// without.
 	remap(t *task, slot int32, withSize bool)
@@ -99,6 +129,8 @@ type completionRules interface {
 	freed() blockState
 	// owned reports whether a block stays in use when a file block lets go of it.
 	owned(block int32) bool
+	// freeing returns the state of such a block while the transaction is written.
+	freeing() blockState
 }
 
 // directRules are those of direct I/O, steps D1 to D9.
@@ -122,6 +154,10 @@ type logRules interface {
 	logFUA(t *task) bool
 	// forcesLog: fsync of a file forces the log (38).
 	forcesLog(file int32) bool
+	// flushesAfter: where the device has no FUA, a flush follows the record (37).
+	flushesAfter(t *task) bool
+	// syncWaits: a sync waits for the folios that are under writeback (38).
+	syncWaits() bool
 	// flushesOnFsync: fsync flushes the device when the log did not (38).
 	flushesOnFsync() bool
 }
@@ -175,8 +211,24 @@ func (sound) tag(t *task) { t.tagUnit() }
 
 func (sound) nextFolio(*task) {}
 
+func (k sound) beingPicked(t *task, from, to int32) int32 {
+	if slot := k.units.pickedIn(from, to); slot != t.f.through-1 {
+		return slot
+	}
+	return -1 // the write sends it itself
+}
+
+func (k sound) newMapping(_ *task, s span) bool { return k.reserve(s.from, s.to) }
+
+func (sound) growsFirst(t *task) { t.ino().size = max(t.ino().size, t.f.pos+t.f.copied) }
+
 // What was reserved for the whole unit stays reserved.
 func (k sound) renewMapping(_ *task, s span) bool { return k.reserve(s.from, s.to) }
+
+// Only background writeback skips anything.
+func (sound) skips(t *task, o obstacle) bool { return o.skip && t.f.wbSync == 0 }
+
+func (sound) cleaned(*folio) {}
 
 // A selection that is cut short would hold a part of a unit.
 func (sound) quota(_, _ int32) (from, to int32) { return 0, 0 }
@@ -192,6 +244,9 @@ func (k sound) shifted(from, to int32) { k.tracker.forget(from, to) }
 
 func (sound) selects(*folio) bool { return true }
 
+// All folios of the selection were locked together.
+func (sound) reached(*task, *folio) {}
+
 func (k sound) place(slot, _ int32) int32 { return k.units.u[slot].place }
 
 // A unit that finds no space fails: in place it would tear.
@@ -201,10 +256,21 @@ func (sound) orderedRange(from, to int32) (int32, int32) { return from, to }
 
 func (sound) discarded(*task, *folio) {}
 
+func (sound) mapsUnwritten() bool { return true }
+
+func (k sound) bounced(file, n int32) { k.cache.bounce(file, n) }
+
+func (k sound) payload(e *ioend) []blk.Handle { return k.cache.underIO(e.file, e.len) }
+
+// A unit fails as a whole.
+func (k sound) failed(e *ioend) { k.units.u[e.unit-1].failed = 1 }
+
 func (sound) joins(e *ioend, slot int32) bool { return e.unit == slot+1 }
 
 // A folio is under writeback until the last of its blocks is done.
 func (sound) endWriteback(fo *folio) { fo.writeback-- }
+
+func (sound) dropsBehind(fo *folio) bool { return fo.evictable() }
 
 func (sound) reportsErrors() bool { return true }
 
@@ -217,3 +283,4 @@ func (k sound) spares(block int32) bool { return k.shared(block) }
 
 // The last owner frees a block.
 func (k sound) owned(block int32) bool { return k.shared(block) }
+func (sound) freeing() blockState      { return blockBusyIO }

@@ -170,7 +170,7 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 	for {
 		if k.inodeOf(from).mapLockedBy != 0 {
 			t.waitMap(from)
-		} else if slot := k.units.pickedIn(from, to); slot >= 0 && slot != f.through-1 {
+		} else if slot := k.rules.beingPicked(t, from, to); slot >= 0 {
 			t.block(waitUnitFree, slot)
 		} else {
 			break
@@ -195,7 +195,7 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 		if !k.rules.renewMapping(t, t.unit()) {
 			return workloads.ENOSPC
 		}
-	} else if !k.reserve(from, to) {
+	} else if !k.rules.newMapping(t, span{from, to}) {
 		return workloads.ENOSPC
 	}
 	return 0

@@ -35,8 +35,13 @@ func (t *task) writepages(from, to int32, sync bool) {
 		}
 		for f.wbPage = f.pickFrom; f.wbPage < f.pickTo; f.wbPage = f.wbNext {
 			f.wbNext = f.wbPage + 1
+			fo := k.cache.folio(f.wbPage)
+			if fo == nil {
+				continue
+			}
+			k.rules.reached(t, fo)
 			// A folio that came into a hole of the selection is not ours.
-			if fo := k.cache.folio(f.wbPage); fo != nil && fo.lockedBy == int32(t.ID())+1 {
+			if fo.lockedBy == int32(t.ID())+1 {
 				f.wbNext = fo.end()
 				t.writeFolio(fo)
 			}
@@ -87,7 +92,7 @@ func (t *task) pickFolios() bool {
 		case o.kind == 0:
 			t.lockPicked()
 			return true
-		case o.skip && f.wbSync == 0:
+		case k.rules.skips(t, o):
 			f.wbIndex = f.pickTo
 		default:
 			// The selection is made anew after the wait.
@@ -184,8 +189,7 @@ func (t *task) unpick(from, to int32) {
 	for i := range k.units.used.all {
 		x := &k.units.u[i]
 		if x.picked == int32(t.ID())+1 {
-			first := x.from * k.blockSectors / pageSectors
-			if first >= from && first < to {
+			if x.overlaps(k.pageBlock(from), k.pageBlock(to)) {
 				x.picked = 0
 				k.units.release(int32(i))
 			}
@@ -214,6 +218,7 @@ func (t *task) startWriteback(fo *folio) {
 	k := t.k
 	t.Step(stepClearDirty)
 	fo.dirty = false
+	k.rules.cleaned(fo)
 	t.Step(stepEOF)
 	for s := max(k.inodeAt(fo.index*pageSectors).size, fo.index*pageSectors); s < fo.end()*pageSectors; s++ {
 		k.cache.put(s, blk.Zero)
@@ -388,10 +393,10 @@ func (k *Kernel) mapNew(fork []forkEntry, from, to, disk int32, state blockState
 			continue
 		}
 		d := disk + b - from
-		fork[b] = mapped(d, state == blockUsed)
+		fork[b] = mapped(d, state == blockUsed && k.rules.mapsUnwritten())
 		k.alloc.set(d, state)
 		k.counters.Allocated++
-		k.logMapping(b, d, state)
+		k.logMapping(b, fork[b], state)
 	}
 	k.forksChanged()
 }

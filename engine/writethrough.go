@@ -22,7 +22,7 @@ func (writeThrough) copied(t *task) {
 	// The write before may still be on its way from this folio.
 	t.block(waitWriteback, f.page)
 	// The size moves first, or step 23 would zero the data that is past it.
-	t.ino().size = max(t.ino().size, f.pos+f.copied)
+	k.rules.growsFirst(t)
 	t.startWriteback(fo)
 	t.mapFolio(fo, f.pos/k.blockSectors, (f.pos+f.copied+k.blockSectors-1)/k.blockSectors)
 	if f.pos+f.copied == f.end {
