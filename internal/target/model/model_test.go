@@ -2,8 +2,6 @@ package model
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -278,49 +276,4 @@ func TestTapesThatDoNotFit(t *testing.T) {
 	without, err := ReplayTape(c, r.Tape[:len(r.Tape)-1])
 	require.NoError(t, err)
 	require.Equal(t, verifier.Torn, without.Verdict)
-}
-
-// randomly answers with options at random, a few of them costing something.
-type randomly struct{ *rand.Rand }
-
-func (r randomly) Choose(p *crashsim.Point) int {
-	if n := p.Len(); n > 1 && (p.Free() || r.IntN(12) == 0) {
-		return r.IntN(n)
-	}
-	return 0
-}
-
-// BenchmarkSchedules measures schedules executed one after the other, nothing
-// pruned and nothing judged again: the speed of the machine, the engine, the
-// device and what follows its log.
-func BenchmarkSchedules(b *testing.B) {
-	c := small()
-	p, err := newProgram(c, NewShared(true))
-	require.NoError(b, err)
-	defer p.Close()
-	rng := rand.New(rand.NewPCG(1, 2))
-	steps := 0
-	b.ReportAllocs()
-	for range b.N {
-		steps += p.Run(randomly{rng}, bound(2, 2)).Steps
-	}
-	b.ReportMetric(float64(steps)/b.Elapsed().Seconds(), "steps/s")
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "schedules/s")
-}
-
-// BenchmarkExplore measures what an exploration covers in a second, known
-// states being skipped.
-func BenchmarkExplore(b *testing.B) {
-	for _, bd := range []crashsim.Budget{bound(1, 1), bound(2, 2)} {
-		b.Run(fmt.Sprintf("%d+%d", bd.Faults, bd.Preemptions), func(b *testing.B) {
-			var executed, hits uint64
-			for range b.N {
-				res, _ := explored(b, small(), explore.Config{Bound: bd, StopAt: -1})
-				executed += res.Executed
-				hits += res.CacheHits
-			}
-			b.ReportMetric(float64(executed)/b.Elapsed().Seconds(), "runs/s")
-			b.ReportMetric(float64(hits)/float64(b.N), "hits/op")
-		})
-	}
 }
