@@ -37,11 +37,9 @@ type pageCache struct {
 	folios  []folio
 	head    []int32 // page to 1 + first page of the folio it is in
 	content []blk.Handle
-	sum     key.Key // of the content
 	// bounced is what I/O reads instead of the content where stable: bounce
 	// copied it; 0 elsewhere.
-	bounced    []blk.Handle
-	bouncedSum key.Key
+	bounced []blk.Handle
 }
 
 func (c *pageCache) init(k *Kernel) {
@@ -60,14 +58,10 @@ func (c *pageCache) reset() {
 	clear(c.head)
 	clear(c.content)
 	clear(c.bounced)
-	c.sum, c.bouncedSum = key.Key{}, key.Key{}
 }
 
 func (c *pageCache) hash(h *key.Hasher) {
-	h.Key(c.sum)
-	if c.bounced != nil {
-		h.Key(c.bouncedSum)
-	}
+	key.Words(h, c.bounced)
 	for i := range c.folios {
 		f := &c.folios[i]
 		if f.pages == 0 {
@@ -94,6 +88,7 @@ func (c *pageCache) hash(h *key.Hasher) {
 		h.Word(w)
 		h.Word(f.dirtyBlocks)
 		h.Word(f.uptodateBlocks)
+		key.Words(h, c.content[f.index*pageSectors:f.end()*pageSectors])
 	}
 	h.Word(0)
 }
@@ -106,35 +101,17 @@ func (c *pageCache) folio(page int32) *folio {
 	return nil
 }
 
-// held is the fingerprint of what a sector of the cache holds: never of
-// metadata, so that the handle says it all.
-func held(s int32, h blk.Handle) key.Key { return key.Pair(uint64(s), key.Key{uint64(h), uint64(h)}) }
-
 // put sets the content of one sector of the cache.
-func (c *pageCache) put(s int32, h blk.Handle) {
-	if old := c.content[s]; old != h {
-		c.sum.Sub(held(s, old))
-		c.sum.Add(held(s, h))
-		c.content[s] = h
-	}
-}
+func (c *pageCache) put(s int32, h blk.Handle) { c.content[s] = h }
 
 // bounce copies a run of sectors for I/O to read.
 func (c *pageCache) bounce(from, n int32) {
-	for s := from; s < from+n; s++ {
-		c.bouncedSum.Sub(held(s, c.bounced[s]))
-		c.bouncedSum.Add(held(s, c.content[s]))
-		c.bounced[s] = c.content[s]
-	}
+	copy(c.bounced[from:from+n], c.content[from:from+n])
 }
 
 // unbounce drops the copy of a run of sectors.
 func (c *pageCache) unbounce(from, n int32) {
-	for s := from; s < from+n; s++ {
-		c.bouncedSum.Sub(held(s, c.bounced[s]))
-		c.bouncedSum.Add(held(s, blk.Zero))
-		c.bounced[s] = blk.Zero
-	}
+	clear(c.bounced[from : from+n])
 }
 
 // underIO returns what I/O reads of a run of sectors.
@@ -152,18 +129,12 @@ func (c *pageCache) add(index, n int32) *folio {
 	for p := index; p < index+n; p++ {
 		c.head[p] = index + 1
 	}
-	for s := index * pageSectors; s < (index+n)*pageSectors; s++ {
-		c.sum.Add(held(s, blk.Zero))
-	}
 	return f
 }
 
 // remove drops a folio and its content.
 func (c *pageCache) remove(f *folio) {
-	for s := f.index * pageSectors; s < (f.index+f.pages)*pageSectors; s++ {
-		c.put(s, blk.Zero)
-		c.sum.Sub(held(s, blk.Zero))
-	}
+	clear(c.content[f.index*pageSectors : f.end()*pageSectors])
 	for p := f.index; p < f.index+f.pages; p++ {
 		c.head[p] = 0
 	}

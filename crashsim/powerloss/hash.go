@@ -53,6 +53,16 @@ func bit(b bool) uint64 {
 	return 0
 }
 
+// fold folds one sector. What is not metadata is named by its handle.
+func fold(h *key.Hasher, x blk.Handle, content func(blk.Handle) key.Key) {
+	if x.IsMeta() {
+		h.Word(1 << 32)
+		h.Key(content(x))
+		return
+	}
+	h.Word(uint64(x))
+}
+
 func (c *command) fingerprint(content func(blk.Handle) key.Key, lba int32) {
 	var h key.Hasher
 	h.Word(uint64(uint32(c.rng.Start))<<32 | uint64(uint32(c.rng.Len)))
@@ -63,14 +73,14 @@ func (c *command) fingerprint(content func(blk.Handle) key.Key, lba int32) {
 	for l := c.rng.Start / lba; l*lba < c.rng.End(); l++ {
 		if c.covers(l, lba) {
 			for _, x := range c.at(l, lba) {
-				h.Key(content(x))
+				fold(&h, x, content)
 			}
 		}
 	}
 	for _, a := range c.alts {
 		h.Int(int(a.lba))
 		for _, x := range a.content {
-			h.Key(content(x))
+			fold(&h, x, content)
 		}
 	}
 	c.sum, c.stale = h.Sum(), false

@@ -72,6 +72,23 @@ func (h *Hasher) Bytes(p []byte) {
 	h.Word(last)
 }
 
+// Words folds a run of small words and its length, four at a time, which is
+// twice as fast as one after the other. Both halves depend on all of them.
+func Words[T ~int32 | ~uint32](h *Hasher, p []T) {
+	h.Word(uint64(len(p)))
+	for ; len(p) >= 4; p = p[4:] {
+		v := uint64(uint32(p[0])) | uint64(uint32(p[1]))<<32
+		w := uint64(uint32(p[2])) | uint64(uint32(p[3]))<<32
+		hi, lo := bits.Mul64(h.a^v^prime0, w^prime1)
+		h.a = hi ^ lo
+		hi, lo = bits.Mul64(v^prime2, w^prime3)
+		h.b = (bits.RotateLeft64(h.b, 29) ^ hi ^ lo) * prime2
+	}
+	for _, v := range p {
+		h.Word(uint64(uint32(v)))
+	}
+}
+
 // Sum returns the fingerprint of all words so far. More words may follow.
 func (h *Hasher) Sum() Key {
 	return Key{Mix(h.a, h.b), Mix(h.b^prime3, h.a)}
