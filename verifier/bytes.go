@@ -61,7 +61,8 @@ type Report struct {
 	Verdict  Verdict
 	Reason   string // in one sentence
 	Contract Contract
-	Size     int64 // recovered size in bytes, 0 if recovery failed
+	Size     int64 // recovered size of the file in bytes, 0 if recovery failed
+	Second   int64 // the same of the second file
 }
 
 // ParseContract returns the contract of that name.
@@ -115,7 +116,7 @@ func (v *Verifier) JudgeOne(image []blk.Handle, h *workloads.History) (*Report, 
 	r := &Report{Contract: v.cfg.Contract}
 	r.Verdict, r.Reason = v.JudgeImage()
 	if v.m.broken == "" {
-		r.Size = v.m.size
+		r.Size, r.Second = v.m.size[0], v.m.size[1]
 	}
 	return r, nil
 }

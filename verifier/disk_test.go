@@ -26,11 +26,20 @@ type disk struct {
 
 const kib = 1024
 
+// secondBlock is the number of the first block of the second file.
+const secondBlock = workloads.SecondFile / 4096
+
 // mkfs formats a disk with a file of size bytes. ops are lines as ParseOp
 // reads them.
 func mkfs(t testing.TB, size int64, layout workloads.Layout, ops ...string) *disk {
+	return mkfs2(t, size, 0, layout, ops...)
+}
+
+// mkfs2 formats a disk with a second file, which lies in the last blocks, when
+// an operation names it.
+func mkfs2(t testing.TB, size, second int64, layout workloads.Layout, ops ...string) *disk {
 	d := &disk{t: t, super: ondisk.Geometry(1, 8, 32, 16, 8, 16), in: blk.NewInterner(), lsn: 1,
-		w: &workloads.Workload{File: size, Layout: layout, FreeSpace: workloads.Contiguous}}
+		w: &workloads.Workload{File: size, Second: second, Layout: layout, FreeSpace: workloads.Contiguous}}
 	for _, s := range ops {
 		o, err := workloads.ParseOp(s)
 		require.NoError(t, err)
@@ -41,19 +50,24 @@ func mkfs(t testing.TB, size int64, layout workloads.Layout, ops ...string) *dis
 	for s := d.super.Data.Start; s < d.super.TotalLen; s++ {
 		d.image[s] = blk.Data(blk.FreeSpace, int(s)%blk.MaxPlace)
 	}
-	sb := d.super.Encode()
-	d.image[0] = d.in.Intern(sb[:])
-	ino := ondisk.Inode{Size: [ondisk.Files]int64{size}, LSN: 1}
-	blocks := int32((size + 4095) / 4096)
-	if layout != workloads.Hole && blocks > 0 {
-		ino.Extents = []ondisk.Extent{{Len: blocks, Unwritten: layout == workloads.Unwritten}}
-	}
-	d.inode(0, &ino)
-	if layout == workloads.Contiguous {
-		for s := range int32(size / 512) {
-			d.image[d.super.Sector(0)+s] = blk.Data(0, int(s))
+	ino := ondisk.Inode{Size: [ondisk.Files]int64{size, second}, LSN: 1}
+	for f := range d.w.Files() {
+		blocks := int32((d.w.Size(f) + 4095) / 4096)
+		e := ondisk.Extent{Len: blocks, Unwritten: layout == workloads.Unwritten}
+		if f == 1 {
+			d.super.Second = secondBlock
+			e.Off, e.Block = secondBlock, d.super.Blocks()-blocks
+		}
+		if layout != workloads.Hole && blocks > 0 {
+			ino.Extents = append(ino.Extents, e)
+		}
+		if layout == workloads.Contiguous {
+			d.stamps(0, int(baseOf(f)%blk.MaxPlace), int32(d.w.Size(f)/512), 8*e.Block)
 		}
 	}
+	sb := d.super.Encode()
+	d.image[0] = d.in.Intern(sb[:])
+	d.inode(0, &ino)
 	return d
 }
 
@@ -86,6 +100,14 @@ func (d *disk) put(op int, from, to int64, block int32) {
 			place = (b - d.w.Ops[op-1].Offset) / 512
 		}
 		d.image[d.super.Sector(block)+int32(b/512)] = blk.Data(op, int(place))
+	}
+}
+
+// stamps puts n sectors of operation op, from one place of it on, at a sector of
+// the data area.
+func (d *disk) stamps(op, place int, n, at int32) {
+	for i := range n {
+		d.image[d.super.Sector(0)+at+i] = blk.Data(op, place+int(i))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"untorn/internal/blk"
 	"untorn/internal/count"
 	"untorn/internal/key"
+	"untorn/internal/ondisk"
 	"untorn/workloads"
 )
 
@@ -36,7 +37,8 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 	}
 	from, to := v.layout.unitsOf[group], v.layout.unitsOf[group+1]
 	var visible uint64
-	mixed, cut := false, false
+	mixed := false
+	var cut [ondisk.Files]bool
 	for i := from; i < to; i++ {
 		u, w := &v.layout.units[i], &v.watched[i]
 		if !w.live {
@@ -61,15 +63,15 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 			worst = min(worst, w.torn())
 		}
 		if gone != 0 {
-			cut = true
-			worst = min(worst, w.cut(v.layout.shorten))
+			cut[u.file] = true
+			worst = min(worst, w.cut(v.layout.cutters))
 		}
 		t.addBehind(min(w.newer, BehindMax), weight)
 		if v.cfg.Contract == OldOrNew && w.stale {
 			worst = min(worst, Stale)
 		}
 	}
-	if v.inside == int32(group) && !cut {
+	if v.inside[0] == int32(group) && !cut[0] || v.inside[1] == int32(group) && !cut[1] {
 		worst = Corrupt // a size inside an atomic write of which nothing is there
 	}
 	if mixed && visible&(visible-1) != 0 {
@@ -86,9 +88,10 @@ func (w *watch) torn() Verdict {
 }
 
 // cut is the verdict on a visible unit that the end of file cuts: that is the
-// application's work when a truncation of its range does not precede it.
-func (w *watch) cut(truncations uint64) Verdict {
-	if w.excuse&truncations != 0 {
+// application's work when a truncation or a move of its range does not precede
+// it.
+func (w *watch) cut(cutters uint64) Verdict {
+	if w.excuse&cutters != 0 {
 		return AppTorn
 	}
 	return Cut
@@ -165,6 +168,9 @@ func (v *Verifier) scan(p *piece) (held uint64, worst Verdict) {
 // holds none has a verdict of its own.
 func (v *Verifier) sector(h blk.Handle, at, st int32) (version uint64, verdict Verdict) {
 	l := &v.layout.stretches[st]
+	if len(l.carries) > 0 {
+		return v.movedSector(h, at, st)
+	}
 	switch {
 	case h == blk.Zero:
 		set := v.versionsOfZero(st)
@@ -187,7 +193,7 @@ func (v *Verifier) sector(h blk.Handle, at, st int32) (version uint64, verdict V
 			return 1, Held
 		}
 	case w <= workloads.MaxOps && v.shape[st].writes>>w&1 != 0 && v.h.RefusedMask()>>w&1 == 0:
-		if h.Place() == int(at)-int(v.h.Op(w).Offset/blk.SectorSize) {
+		if h.Place() == int(at)-int(v.h.Op(w).Start()/blk.SectorSize) {
 			return 1 << w, Held
 		}
 	}

@@ -2,11 +2,17 @@ package verifier
 
 import (
 	"cmp"
+	"fmt"
+	"math/bits"
 	"slices"
 
 	"untorn/internal/blk"
+	"untorn/internal/ondisk"
 	"untorn/workloads"
 )
+
+// Places are sectors of the space that holds both files one after the other,
+// see workloads.SecondFile.
 
 // A stretch is a run of file sectors between two neighbouring edges of
 // operations or ends of file: every sector of it has the same
@@ -15,7 +21,10 @@ type stretch struct {
 	from, to int32  // file sectors
 	writes   uint64 // operations that give it a version
 	zeroing  uint64 // of those, the ones that leave zeros or nothing
+	absent   uint64 // of those, the ones that may leave nothing
+	carries  []carry
 	group    int32
+	file     int32
 	zero     bool // version 0 is zeros, or past the end
 	data     bool // version 0 is a stamp
 }
@@ -24,73 +33,190 @@ type stretch struct {
 type unit struct {
 	op          int
 	first, last int32 // stretches, last one included
+	file        int32
 }
 
-// layout is what a workload says about a file before anything happened.
+// layout is what a workload says about its files before anything happened.
 type layout struct {
-	stretches []stretch
-	units     []unit  // by group
-	unitsOf   []int32 // units[unitsOf[g]:unitsOf[g+1]] are those of group g
-	sectors   int32   // file sectors that any operation or version 0 covers
-	initial   int32   // file sectors of version 0
+	stretches []stretch           // by group
+	units     []unit              // by group
+	unitsOf   []int32             // units[unitsOf[g]:unitsOf[g+1]] are those of group g
+	end       [ondisk.Files]int32 // after the sectors that any operation or version 0 covers
+	initial   [ondisk.Files]int32 // after the sectors of version 0
 	writes    uint64
-	shorten   uint64 // truncations
-	sizes     uint64 // operations that may move the end of file
+	shorten   uint64 // truncations, and what else makes a file shorter
+	cutters   uint64 // operations that may cut a unit: truncations, and what moves content
+	clones    uint64
+	sizes     uint64               // operations that may move the end of file
+	on        [ondisk.Files]uint64 // operations on each file
 }
 
-// newLayout cuts the file at every edge and joins what overlapping operations
+// A span is a run of file sectors.
+type span struct{ from, to int32 }
+
+// maxStretches bounds what moves of content cut the files into.
+const maxStretches = 1 << 16
+
+// newLayout cuts the files at every edge and joins what overlapping operations
 // connect: a group is the sectors that a chain of overlapping operations
-// covers, or a stretch that none covers.
-func newLayout(w *workloads.Workload) *layout {
-	l := &layout{initial: int32(w.File / blk.SectorSize)}
-	l.sectors = l.initial
-	edges := []int32{0, l.initial}
-	type span struct{ from, to int32 }
+// covers, or a stretch that none covers. A move connects its source as well,
+// in whole blocks of so many sectors, since those may be shared.
+func newLayout(w *workloads.Workload, block int32) (*layout, error) {
+	l := &layout{}
+	edges := l.ends(w)
 	var spans []span
+	var links [][2]int32 // first sectors of what a clone connects
 	for i := range w.Ops {
 		op := &w.Ops[i]
-		l.sectors = max(l.sectors, int32(op.Extends()/blk.SectorSize))
-		if op.Extends() > 0 || op.Kind == workloads.Truncate {
+		if !op.Changes() {
+			continue
+		}
+		l.writes |= 1 << (i + 1)
+		if op.Kind == workloads.Truncate || op.Kind == workloads.Collapse {
+			l.shorten |= 1 << (i + 1)
+		}
+		if op.Kind == workloads.Truncate || op.Moves() {
+			l.cutters |= 1 << (i + 1)
+		}
+		from, to := op.Span()
+		s := l.clip(op.File, from, to)
+		edges = append(edges, s.from, s.to)
+		if op.Moves() {
+			s = l.blocks(op.File, s, block)
+		}
+		if op.Kind == workloads.Clone {
+			l.clones |= 1 << (i + 1)
+			at, _ := op.Carries(op.Start())
+			src := l.clip(op.FromFile, at, at+op.Length)
+			edges = append(edges, src.from, src.to)
+			src = l.blocks(op.FromFile, src, block)
+			spans = append(spans, src)
+			links = append(links, [2]int32{s.from, src.from})
+		}
+		spans = append(spans, s)
+	}
+	for _, s := range spans {
+		edges = append(edges, s.from, s.to)
+	}
+	edges, err := l.closure(w, edges)
+	if err != nil {
+		return nil, err
+	}
+	l.cut(w, edges, join(spans, links))
+	l.connect(w)
+	l.findUnits(w)
+	return l, nil
+}
+
+// ends works out how far the files reach, and returns the edges that sizes make.
+func (l *layout) ends(w *workloads.Workload) (edges []int32) {
+	for f := range w.Files() {
+		l.initial[f] = baseOf(f) + int32(w.Size(f)/blk.SectorSize)
+		l.end[f] = l.initial[f]
+		edges = append(edges, baseOf(f), l.initial[f])
+	}
+	for i := range w.Ops {
+		op := &w.Ops[i]
+		l.on[op.File] |= 1 << (i + 1)
+		end := &l.end[op.File]
+		if op.Extends() > 0 || op.Kind == workloads.Truncate || op.Shifts() != 0 {
 			l.sizes |= 1 << (i + 1)
-			edges = append(edges, int32(op.Extends()/blk.SectorSize))
+			edges = append(edges, l.leaves(op))
+			*end = max(*end, l.leaves(op))
 		}
 		if op.Writes() {
-			l.sectors = max(l.sectors, int32(op.End()/blk.SectorSize))
+			*end = max(*end, int32(op.End()/blk.SectorSize))
 		}
 	}
-	edges = append(edges, l.sectors)
-	for i := range w.Ops {
-		if op := &w.Ops[i]; op.Changes() {
-			from, to := op.Span()
-			s := span{int32(min(from/blk.SectorSize, int64(l.sectors))), int32(min(to/blk.SectorSize, int64(l.sectors)))}
-			spans = append(spans, s)
-			edges = append(edges, s.from, s.to)
-			l.writes |= 1 << (i + 1)
-			if op.Kind == workloads.Truncate {
-				l.shorten |= 1 << (i + 1)
+	return append(edges, l.end[:]...)
+}
+
+// baseOf returns the first sector of a file.
+func baseOf(file int) int32 { return int32(file) * (workloads.SecondFile / blk.SectorSize) }
+
+// leaves returns the first file sector after the size that an operation leaves.
+// What shifts a file is the only operation that moves its end.
+func (l *layout) leaves(op *workloads.Op) int32 {
+	if s := op.Shifts(); s != 0 {
+		return l.initial[op.File] + int32(s/blk.SectorSize)
+	}
+	return baseOf(op.File) + int32(op.Extends()/blk.SectorSize)
+}
+
+// clip returns the sectors of a range of bytes that a file may have.
+func (l *layout) clip(file int, from, to int64) span {
+	end := int64(l.end[file])
+	return span{int32(min(from/blk.SectorSize, end)), int32(min(to/blk.SectorSize, end))}
+}
+
+// blocks widens a span to whole blocks, as far as the file may reach.
+func (l *layout) blocks(file int, s span, block int32) span {
+	return span{s.from / block * block, min((s.to+block-1)/block*block, l.end[file])}
+}
+
+// joined is spans that are connected.
+type joined struct {
+	spans []span  // sorted, apart from each other
+	root  []int32 // by span: the first one that it is connected with
+}
+
+// join merges spans that overlap and connects those that links name.
+func join(spans []span, links [][2]int32) joined {
+	var j joined
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	for _, s := range spans {
+		if n := len(j.spans); n > 0 && s.from < j.spans[n-1].to {
+			j.spans[n-1].to = max(j.spans[n-1].to, s.to)
+		} else {
+			j.spans = append(j.spans, s)
+		}
+	}
+	for i := range j.spans {
+		j.root = append(j.root, int32(i))
+	}
+	for _, link := range links {
+		a, b := j.of(span{link[0], link[0]}), j.of(span{link[1], link[1]})
+		if a < 0 || b < 0 || j.root[a] == j.root[b] {
+			continue
+		}
+		lo, hi := min(j.root[a], j.root[b]), max(j.root[a], j.root[b])
+		for i := range j.root {
+			if j.root[i] == hi {
+				j.root[i] = lo
 			}
 		}
 	}
-	slices.Sort(edges)
-	edges = slices.Compact(edges)
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
-	var joined []span
-	for _, s := range spans {
-		if n := len(joined); n > 0 && s.from < joined[n-1].to {
-			joined[n-1].to = max(joined[n-1].to, s.to)
-		} else {
-			joined = append(joined, s)
-		}
-	}
-	group, owner := int32(-1), -2
+	return j
+}
+
+// of returns the merged span that holds a span, -1 if none does.
+func (j *joined) of(s span) int {
+	return slices.IndexFunc(j.spans, func(x span) bool { return x.from <= s.from && s.to <= x.to && s.from < x.to })
+}
+
+// cut makes the stretches between neighbouring edges, in the order of their
+// groups.
+func (l *layout) cut(w *workloads.Workload, edges []int32, j joined) {
+	groupOf := make([]int32, len(j.spans)) // plus one, by root
+	groups := int32(0)
 	for i := range len(edges) - 1 {
 		st := stretch{from: edges[i], to: edges[i+1]}
-		own := slices.IndexFunc(joined, func(s span) bool { return s.from <= st.from && st.to <= s.to })
-		if own < 0 || own != owner {
-			group++
+		if st.from >= baseOf(1) {
+			st.file = 1
 		}
-		owner = own
-		st.group = group
+		if st.to > l.end[st.file] {
+			continue // between the files
+		}
+		if own := j.of(span{st.from, st.to}); own < 0 {
+			st.group = groups
+			groups++
+		} else if g := &groupOf[j.root[own]]; *g == 0 {
+			st.group = groups
+			groups++
+			*g = groups
+		} else {
+			st.group = *g - 1
+		}
 		for k := range w.Ops {
 			op := &w.Ops[k]
 			if from, to := op.Span(); op.Changes() && from < int64(st.to)*blk.SectorSize && int64(st.from)*blk.SectorSize < to {
@@ -98,18 +224,26 @@ func newLayout(w *workloads.Workload) *layout {
 				if op.Zeroes() {
 					st.zeroing |= 1 << (k + 1)
 				}
+				if op.Kind == workloads.Truncate || op.Kind == workloads.Collapse && st.from >= l.leaves(op) {
+					st.absent |= 1 << (k + 1)
+				}
 			}
 		}
-		inside := st.from < l.initial
+		inside := st.from < l.initial[st.file]
 		st.zero = !inside || w.Layout == workloads.Hole || w.Layout == workloads.Unwritten
 		st.data = inside && !st.zero
 		l.stretches = append(l.stretches, st)
 	}
+	slices.SortStableFunc(l.stretches, func(a, b stretch) int { return cmp.Compare(a.group, b.group) })
+}
+
+// findUnits lists the units of each group.
+func (l *layout) findUnits(w *workloads.Workload) {
 	for g := range l.groups() {
 		l.unitsOf = append(l.unitsOf, int32(len(l.units)))
 		for i := range w.Ops {
 			if op := &w.Ops[i]; op.Writes() && op.Atomic {
-				u := unit{op: i + 1, first: -1}
+				u := unit{op: i + 1, first: -1, file: int32(op.File)}
 				for k, st := range l.stretches {
 					if st.writes>>(i+1)&1 != 0 && st.group == int32(g) {
 						if u.first < 0 {
@@ -125,15 +259,22 @@ func newLayout(w *workloads.Workload) *layout {
 		}
 	}
 	l.unitsOf = append(l.unitsOf, int32(len(l.units)))
-	return l
+}
+
+// stretchAt returns the stretch that holds a file sector, -1 if none does.
+func (l *layout) stretchAt(sector int32) int32 {
+	for i := range l.stretches {
+		if st := &l.stretches[i]; st.from <= sector && sector < st.to {
+			return int32(i)
+		}
+	}
+	return -1
 }
 
 // groupAt returns the group of a file sector, -1 if nothing covers it.
 func (l *layout) groupAt(sector int32) int32 {
-	for i := range l.stretches {
-		if st := &l.stretches[i]; st.from <= sector && sector < st.to {
-			return st.group
-		}
+	if i := l.stretchAt(sector); i >= 0 {
+		return l.stretches[i].group
 	}
 	return -1
 }
@@ -143,4 +284,48 @@ func (l *layout) groups() int {
 		return 0
 	}
 	return int(l.stretches[len(l.stretches)-1].group) + 1
+}
+
+// moves returns how many operations move content.
+func (l *layout) moves(w *workloads.Workload) (n int) {
+	for m := l.writes; m != 0; m &= m - 1 {
+		if w.Ops[bits.TrailingZeros64(m)-1].Moves() {
+			n++
+		}
+	}
+	return n
+}
+
+// closure adds to the edges of the files those that moves of content carry
+// along, both ways, and sorts them: what happened to a stretch where it came
+// from, or where it went, happened to all of it.
+func (l *layout) closure(w *workloads.Workload, edges []int32) ([]int32, error) {
+	slices.Sort(edges)
+	edges = slices.Compact(edges)
+	if l.moves(w) > 0 {
+		known := make(map[int32]bool, len(edges))
+		for _, e := range edges {
+			known[e] = true
+		}
+		for i := 0; i < len(edges); i++ {
+			for k := range w.Ops {
+				op := &w.Ops[k]
+				if !op.Moves() {
+					continue
+				}
+				for _, e := range [2]int32{l.carriedTo(op, edges[i]), l.carriedFrom(op, edges[i])} {
+					if e >= 0 && !known[e] {
+						known[e] = true
+						edges = append(edges, e)
+					}
+				}
+			}
+			if len(edges) > maxStretches {
+				return nil, fmt.Errorf("what the operations move cuts the files into more than %d pieces, which is what the judge takes; "+
+					"use smaller files or move longer ranges", maxStretches)
+			}
+		}
+		slices.Sort(edges)
+	}
+	return edges, nil
 }

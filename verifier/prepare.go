@@ -33,6 +33,7 @@ type watch struct {
 func (v *Verifier) prepare() {
 	h, l := v.h, v.layout
 	called := h.Called() & l.writes &^ h.RefusedMask()
+	v.crash = moment{h: h, done: h.Durable(), crash: true}
 	clear(v.after)
 	for m := called; m != 0; m &= m - 1 {
 		y := bits.TrailingZeros64(m)
@@ -58,7 +59,7 @@ func (v *Verifier) prepare() {
 			}
 		}
 		for m := h.Durable(); m != 0 && sh.gone != 0; m &= m - 1 {
-			if y := bits.TrailingZeros64(m); st.to <= v.reaches(y) {
+			if y := bits.TrailingZeros64(m); l.on[st.file]>>y&1 != 0 && st.to <= v.reaches(y) {
 				sh.gone &^= h.Preceding(y)
 			}
 		}
@@ -80,11 +81,12 @@ func (v *Verifier) prepare() {
 // wrote returns the first file sector after those that a write that returned
 // filled.
 func (v *Verifier) wrote(op int) int32 {
-	if v.h.Op(op).Zeroes() {
-		return v.layout.sectors
+	o := v.h.Op(op)
+	if !o.Writes() {
+		return v.layout.end[o.File]
 	}
 	r, _ := v.h.Result(op)
-	return int32((v.h.Op(op).Offset + int64(r)) / blk.SectorSize)
+	return int32((o.Start() + int64(r)) / blk.SectorSize)
 }
 
 // reaches returns the first file sector after those that an operation that
@@ -97,14 +99,15 @@ func (v *Verifier) reaches(op int) int32 {
 	} else if o.Writes() {
 		return 0
 	}
-	return int32(o.Extends() / blk.SectorSize)
+	return v.layout.leaves(o)
 }
 
 // absences returns the versions that make the sectors of a stretch absent: the
-// truncations that were called, and version 0 past its end.
+// operations that were called and make the file shorter, and version 0 past its
+// end.
 func (v *Verifier) absences(st *stretch) uint64 {
-	set := v.layout.shorten & st.writes & v.h.Called() &^ v.h.RefusedMask()
-	if st.to > v.layout.initial {
+	set := st.absent & v.h.Called() &^ v.h.RefusedMask()
+	if st.to > v.layout.initial[st.file] {
 		set |= 1
 	}
 	return set
@@ -120,11 +123,24 @@ func (v *Verifier) splitAtEnds() {
 		}
 	}
 	if len(v.ends) > 0 {
+		v.carryEnds()
 		slices.Sort(v.ends)
 		v.ends = slices.Compact(v.ends)
 	}
 	if !slices.Equal(v.ends, v.endsBefore) {
 		v.meta = v.meta[:0] // what is mounted was split elsewhere
+	}
+}
+
+// carryEnds adds where moves of content carry the ends.
+func (v *Verifier) carryEnds() {
+	for i := 0; v.moves != 0 && i < len(v.ends); i++ {
+		for m := v.moves; m != 0; m &= m - 1 {
+			op := v.h.Op(bits.TrailingZeros64(m))
+			if e := v.layout.carriedTo(op, v.ends[i]); e >= 0 && !slices.Contains(v.ends, e) {
+				v.ends = append(v.ends, e)
+			}
+		}
 	}
 }
 
@@ -153,7 +169,7 @@ func (v *Verifier) replaced(st, at int32) (set uint64) {
 
 func (v *Verifier) sameRange(x, y int) bool {
 	a, b := v.h.Op(x), v.h.Op(y)
-	return a.Writes() && b.Writes() && a.Offset == b.Offset && a.Length == b.Length
+	return a.Writes() && b.Writes() && a.Start() == b.Start() && a.Length == b.Length
 }
 
 func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
@@ -165,12 +181,14 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 	op := h.Op(u.op)
 	w.live, w.precede = true, h.Preceding(u.op)
 	var same uint64
+	moved := false
 	for m := called; m != 0; m &= m - 1 {
 		x := bits.TrailingZeros64(m)
 		o := h.Op(x)
-		if from, to := o.Span(); from >= op.End() || op.Offset >= to {
+		if from, to := o.Span(); from >= op.End() || op.Start() >= to {
 			continue
 		}
+		moved = moved || o.Moves()
 		before := w.precede>>x&1 != 0
 		apart := before || v.after[u.op]>>x&1 != 0
 		// A direct write takes no exclusive lock: it may mix with what overlaps
@@ -185,6 +203,9 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 				w.newer++
 			}
 		}
+	}
+	if moved {
+		same = 0 // what a move put there is no old version of the unit
 	}
 	for m := same; m != 0; m &= m - 1 {
 		if x := bits.TrailingZeros64(m); v.after[x]&same != 0 {

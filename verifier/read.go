@@ -8,77 +8,44 @@ import (
 )
 
 // JudgeRead judges what a read on the running system returned for the sectors
-// of the file from one on: each must hold an operation that was called, and
+// from one on, which counts in the space of both files: each must hold an
+// operation that was called, and
 // that no other one replaced which had returned before the read was called. A
 // read that overlaps an atomic write in time may see half of it. Where data
 // was lost to an error since, which need not be reported yet, an older content
 // is no fault.
 func (v *Verifier) JudgeRead(h *workloads.History, op int, from int32, content []blk.Handle, lostData bool) Verdict {
 	worst := Held
-	before := h.Preceding(op) & h.Accepted()
-	end := v.layout.initial // no called operation leaves a longer file
-	for m := h.Called() & v.layout.sizes &^ h.RefusedMask(); m != 0; m &= m - 1 {
-		end = max(end, int32(h.Op(bits.TrailingZeros64(m)).Extends()/blk.SectorSize))
+	p := moment{h: h, done: h.Accepted()}
+	if lostData {
+		p.done = 0
+	}
+	file := h.Op(op).File
+	end := v.layout.initial[file] // no called operation leaves a longer file
+	for m := p.called() & v.layout.sizes & v.layout.on[file]; m != 0; m &= m - 1 {
+		end = max(end, v.layout.leaves(h.Op(bits.TrailingZeros64(m))))
 	}
 	for i, c := range content {
 		at := from + int32(i)
 		if at >= end {
 			return Corrupt
 		}
-		l := &v.layout.stretches[v.layout.stretchAt(at)]
-		called := l.writes & h.Called() &^ h.RefusedMask()
-		replaced := uint64(0)
-		for m := before & l.writes; m != 0 && !lostData; m &= m - 1 {
-			y := bits.TrailingZeros64(m)
-			if r, _ := h.Result(y); !h.Op(y).Writes() || at < int32((h.Op(y).Offset+int64(r))/blk.SectorSize) {
-				replaced |= h.Preceding(y)
-			}
-		}
-		set, verdict := v.sawSector(h, c, at, l, called)
-		if verdict == Held && set&^replaced == 0 {
-			verdict = Lost
-		}
-		worst = min(worst, verdict)
+		worst = min(worst, v.judgeReadSector(&p, c, at, p.done&h.Preceding(op)))
 	}
 	return worst
 }
 
-// sawSector returns the versions that a sector of the cache may be.
-func (v *Verifier) sawSector(h *workloads.History, c blk.Handle, at int32, l *stretch, called uint64) (uint64, Verdict) {
+// judgeReadSector judges one sector that a read returned which was called when
+// some operations were done.
+func (v *Verifier) judgeReadSector(p *moment, c blk.Handle, at int32, done uint64) Verdict {
+	own, moved, good := v.versions(p, c, at, v.layout.stretchAt(at), 0, done)
 	switch {
-	case c == blk.Zero:
-		set := l.zeroing & called
-		if l.zero {
-			set |= 1
-		}
-		if set == 0 {
-			return 0, Corrupt
-		}
-		return set, Held
-	case !c.IsData():
-		return 0, Corrupt
+	case good != 0:
+		return Held
+	case own|moved != 0:
+		return Lost
+	case c.IsData() && c.Write() == blk.FreeSpace:
+		return Exposed
 	}
-	switch w := c.Write(); {
-	case w == blk.FreeSpace:
-		return 0, Exposed
-	case w == blk.InitialWrite:
-		if l.data && c.Place() == int(at)%blk.MaxPlace {
-			return 1, Held
-		}
-	case w <= workloads.MaxOps && called>>w&1 != 0:
-		if c.Place() == int(at)-int(h.Op(w).Offset/blk.SectorSize) {
-			return 1 << w, Held
-		}
-	}
-	return 0, Corrupt
-}
-
-// stretchAt returns the stretch that holds a file sector, -1 if none does.
-func (l *layout) stretchAt(sector int32) int {
-	for i := range l.stretches {
-		if st := &l.stretches[i]; st.from <= sector && sector < st.to {
-			return i
-		}
-	}
-	return -1
+	return Corrupt
 }

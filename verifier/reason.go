@@ -38,7 +38,7 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 		if why := v.explainSector(group, verdict); why != "" {
 			return why
 		}
-		return fmt.Sprintf("a size of %d bytes is inside an atomic write of which nothing is visible", v.m.size)
+		return v.explainSize(group)
 	case Lost:
 		return v.explainLost(group)
 	}
@@ -52,7 +52,8 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 		held, gone := v.content(u)
 		visible := held>>u.op&1 != 0
 		op := v.h.Op(u.op)
-		unit := fmt.Sprintf("unit of op %d [%s,%s)", u.op, workloads.FormatSize(op.Offset), workloads.FormatSize(op.End()))
+		unit := fmt.Sprintf("unit of op %d [%s,%s)%s", u.op, workloads.FormatSize(op.Offset),
+			workloads.FormatSize(op.Offset+op.Length), ofFile(op.File))
 		switch verdict {
 		case Torn, AppTorn:
 			if visible && held&w.precede != 0 && w.torn() == verdict {
@@ -63,8 +64,8 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 			}
 			fallthrough
 		case Cut:
-			if visible && gone != 0 && w.cut(v.layout.shorten) == verdict {
-				return fmt.Sprintf("%s is visible and the recovered file ends at %s", unit, workloads.FormatSize(v.m.size)) + v.excuses(w)
+			if visible && gone != 0 && w.cut(v.layout.cutters) == verdict {
+				return fmt.Sprintf("%s is visible and the recovered file ends at %s", unit, workloads.FormatSize(v.m.size[u.file])) + v.excuses(w)
 			}
 		case Short:
 			if r, ok := v.h.Result(u.op); ok && r >= 0 && int64(r) < op.Length {
@@ -83,6 +84,30 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 		return why + ", and a store may have been under way"
 	}
 	return fmt.Sprintf("%v in group %d", verdict, group)
+}
+
+func (v *Verifier) explainSize(group int) string {
+	file := 0
+	if v.inside[0] != int32(group) {
+		file = 1
+	}
+	return fmt.Sprintf("a size of %d bytes%s is inside an atomic write of which nothing is visible", v.m.size[file], ofFile(file))
+}
+
+// ofFile names the second file, and nothing where there may be one only.
+func ofFile(file int) string {
+	if file == 1 {
+		return " of the second file"
+	}
+	return ""
+}
+
+// sectorName names a sector of a file.
+func sectorName(at int32) string {
+	if at >= baseOf(1) {
+		return fmt.Sprintf("sector %d%s", at-baseOf(1), ofFile(1))
+	}
+	return fmt.Sprintf("file sector %d", at)
 }
 
 // inCircle reports whether the i-th unit earns a verdict because it must come
@@ -192,7 +217,7 @@ func (v *Verifier) explainSector(group int, verdict Verdict) (why string) {
 			if h.IsMeta() {
 				what = blk.Garbage // its number is that of an interner
 			}
-			why = fmt.Sprintf("file sector %d holds %v", at, what)
+			why = fmt.Sprintf("%s holds %v", sectorName(at), what)
 		}
 	})
 	return why
@@ -209,9 +234,9 @@ func (v *Verifier) explainLost(group int) (why string) {
 			}
 			return
 		}
-		if set, got := v.sector(h, at, st); got == Held && set&v.may(st, at) == 0 {
+		if set, got := v.sector(h, at, st); got == Lost || got == Held && set&v.may(st, at) == 0 {
 			y := v.layout.stretches[st].writes & v.h.Durable()
-			why = fmt.Sprintf("file sector %d holds %s, which a durable operation replaced (durable here: %s)", at, ops(set), ops(y))
+			why = fmt.Sprintf("%s holds %s, which a durable operation replaced (durable here: %s)", sectorName(at), ops(set), ops(y))
 		}
 	})
 	return why
@@ -220,15 +245,15 @@ func (v *Verifier) explainLost(group int) (why string) {
 // explainAbsent says why a sector that is absent is lost.
 func (v *Verifier) explainAbsent(st, at int32) string {
 	if v.absences(&v.layout.stretches[st]) == 0 {
-		return fmt.Sprintf("file sector %d is absent, and no operation makes the file shorter", at)
+		return sectorName(at) + " is absent, and no operation makes the file shorter"
 	}
 	var durable uint64
 	for m := v.h.Durable(); m != 0; m &= m - 1 {
-		if y := bits.TrailingZeros64(m); at < v.reaches(y) {
+		if y := bits.TrailingZeros64(m); v.layout.on[v.layout.stretches[st].file]>>y&1 != 0 && at < v.reaches(y) {
 			durable |= 1 << y
 		}
 	}
-	return fmt.Sprintf("file sector %d is absent, and %s was durable", at, ops(durable))
+	return fmt.Sprintf("%s is absent, and %s was durable", sectorName(at), ops(durable))
 }
 
 func (v *Verifier) eachGroupSector(group int, f func(at, st int32, h blk.Handle, gone bool)) {

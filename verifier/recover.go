@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -29,7 +30,8 @@ type piece struct {
 // image and on where durable short writes ended.
 type mounted struct {
 	broken   string // why recovery failed, "" if it did not
-	size     int64
+	shared   string // which block is mapped twice, "" if none is
+	size     [ondisk.Files]int64
 	id       key.Key
 	pieces   []piece
 	piecesOf []int32 // pieces[piecesOf[g]:piecesOf[g+1]] are those of group g
@@ -44,36 +46,69 @@ type mounted struct {
 // unmapped is the block of a file block without an extent.
 const unmapped = -1
 
-// extentMap maps file blocks to disk blocks.
+// extentMap maps the blocks of a file to disk blocks.
 type extentMap struct {
+	first     int32 // number of the first block
 	block     []int32
 	unwritten []bool
+}
+
+// extentMaps has the blocks of both files.
+type extentMaps struct {
+	super  *ondisk.Super
+	of     [ondisk.Files]extentMap
+	staged []bool // by disk block
+}
+
+func newExtentMaps(super *ondisk.Super) *extentMaps {
+	m := &extentMaps{super: super}
+	m.of[1].first = super.Second
+	return m
 }
 
 // maxFileBlocks bounds the map of a damaged image.
 const maxFileBlocks = 1 << 20
 
-func (m *extentMap) set(e ondisk.Extent, blocks int32) error {
-	if e.Off < 0 || e.Len <= 0 || e.Block < 0 || e.Block > blocks-e.Len || e.Off > maxFileBlocks-e.Len {
+// find returns the map that all of an extent belongs to, nil if there is none,
+// and the number of its first block there.
+func (m *extentMaps) find(e ondisk.Extent) (*extentMap, int32) {
+	if e.Off < 0 || e.Len <= 0 {
+		return nil, 0
+	}
+	f := m.super.FileOf(e.Off)
+	if f == 0 && m.super.Second != 0 && e.Off > m.super.Second-e.Len {
+		return nil, 0
+	}
+	off := e.Off - m.of[f].first
+	if off > maxFileBlocks-e.Len {
+		return nil, 0
+	}
+	return &m.of[f], off
+}
+
+func (m *extentMaps) set(e ondisk.Extent, blocks int32) error {
+	f, off := m.find(e)
+	if f == nil || e.Block < 0 || e.Block > blocks-e.Len {
 		return fmt.Errorf("extent [%d+%d) at block %d is out of range", e.Off, e.Len, e.Block)
 	}
-	for int32(len(m.block)) < e.Off+e.Len {
-		m.block = append(m.block, unmapped)
-		m.unwritten = append(m.unwritten, false)
+	for int32(len(f.block)) < off+e.Len {
+		f.block = append(f.block, unmapped)
+		f.unwritten = append(f.unwritten, false)
 	}
 	for i := range e.Len {
-		m.block[e.Off+i], m.unwritten[e.Off+i] = e.Block+i, e.Unwritten
+		f.block[off+i], f.unwritten[off+i] = e.Block+i, e.Unwritten
 	}
 	return nil
 }
 
 // clear takes file blocks out of the map.
-func (m *extentMap) clear(e ondisk.Extent) error {
-	if e.Off < 0 || e.Len <= 0 || e.Off > maxFileBlocks-e.Len {
+func (m *extentMaps) clear(e ondisk.Extent) error {
+	f, off := m.find(e)
+	if f == nil {
 		return fmt.Errorf("log: unmapping of [%d+%d) is out of range", e.Off, e.Len)
 	}
-	for b := e.Off; b < min(e.Off+e.Len, int32(len(m.block))); b++ {
-		m.block[b], m.unwritten[b] = unmapped, false
+	for b := off; b < min(off+e.Len, int32(len(f.block))); b++ {
+		f.block[b], f.unwritten[b] = unmapped, false
 	}
 	return nil
 }
@@ -83,6 +118,9 @@ func (m *extentMap) clear(e ondisk.Extent) error {
 func (v *Verifier) mount() *mounted {
 	m := new(mounted)
 	size, blocks, err := v.replay()
+	if err == nil {
+		m.shared, err = v.check(blocks)
+	}
 	if err != nil {
 		m.broken = "recovery: " + err.Error()
 		return m
@@ -90,7 +128,9 @@ func (v *Verifier) mount() *mounted {
 	m.size = size
 	v.place(m, blocks)
 	var h key.Hasher
-	h.Word(uint64(size))
+	for _, n := range size {
+		h.Word(uint64(n))
+	}
 	for _, p := range m.pieces {
 		h.Word(uint64(uint32(p.file))<<32 | uint64(uint32(p.n)))
 		h.Word(uint64(uint32(p.disk)))
@@ -107,43 +147,47 @@ func (v *Verifier) bytes(s blk.Sector) []byte {
 	return nil
 }
 
-func (v *Verifier) replay() (int64, *extentMap, error) {
+func (v *Verifier) replay() (size [ondisk.Files]int64, m *extentMaps, err error) {
 	b := v.bytes(0)
 	if b == nil {
-		return 0, nil, fmt.Errorf("no superblock")
+		return size, nil, fmt.Errorf("no superblock")
 	}
 	super, err := ondisk.DecodeSuper(b)
 	if err != nil {
-		return 0, nil, err
+		return size, nil, err
 	}
 	if super != v.super {
-		return 0, nil, fmt.Errorf("superblock: another geometry")
+		return size, nil, fmt.Errorf("superblock: another geometry")
 	}
 	ino, err := v.inode()
 	if err != nil {
-		return 0, nil, err
+		return size, nil, err
 	}
-	m := new(extentMap)
+	m = newExtentMaps(&v.super)
 	end := int32(0)
 	for _, e := range ino.Extents {
 		if e.Off < end {
-			return 0, nil, fmt.Errorf("inode: extents overlap at file block %d", e.Off)
+			return size, nil, fmt.Errorf("inode: extents overlap at file block %d", e.Off)
 		}
 		if err := m.set(e, super.Blocks()); err != nil {
-			return 0, nil, fmt.Errorf("inode: %w", err)
+			return size, nil, fmt.Errorf("inode: %w", err)
 		}
 		end = e.Off + e.Len
 	}
-	size := ino.Size[0]
 	items, err := v.log(ino.LSN)
 	if err != nil {
-		return 0, nil, err
+		return size, nil, err
 	}
-	staged := make([]bool, super.Blocks())
-	if err := apply(items, m, &size, staged); err != nil {
-		return 0, nil, err
+	size = ino.Size
+	if err := m.apply(items, &size); err != nil {
+		return size, nil, err
 	}
-	return size, m, check(m, size, staged)
+	for f, n := range size {
+		if n < 0 || n%blk.SectorSize != 0 {
+			return size, nil, fmt.Errorf("a size of %d bytes%s", n, ofFile(f))
+		}
+	}
+	return size, m, nil
 }
 
 func (v *Verifier) inode() (ondisk.Inode, error) {
@@ -200,15 +244,16 @@ func (v *Verifier) log(lsn uint64) ([]ondisk.Item, error) {
 
 // apply applies log items in order and then finishes the intents that are not
 // done. A finished intent takes its blocks out of staging.
-func apply(items []ondisk.Item, m *extentMap, size *int64, staged []bool) error {
+func (m *extentMaps) apply(items []ondisk.Item, size *[ondisk.Files]int64) error {
 	var intents []ondisk.Item
-	blocks := int32(len(staged))
+	blocks := m.super.Blocks()
+	m.staged = make([]bool, blocks)
 	stage := func(e ondisk.Extent, on bool) error {
 		if e.Len <= 0 || e.Block < 0 || e.Block > blocks-e.Len {
 			return fmt.Errorf("log: staging of blocks [%d+%d) is out of range", e.Block, e.Len)
 		}
 		for i := range e.Len {
-			staged[e.Block+i] = on
+			m.staged[e.Block+i] = on
 		}
 		return nil
 	}
@@ -222,7 +267,7 @@ func apply(items []ondisk.Item, m *extentMap, size *int64, staged []bool) error 
 		case ondisk.Map:
 			err = m.set(it.Ext, blocks)
 		case ondisk.Size:
-			*size = it.Bytes
+			size[it.ID] = it.Bytes
 		case ondisk.Stage:
 			err = stage(it.Ext, true)
 		case ondisk.Unstage:
@@ -245,44 +290,64 @@ func apply(items []ondisk.Item, m *extentMap, size *int64, staged []bool) error 
 	return nil
 }
 
-// check refuses a map that no file system may have.
-func check(m *extentMap, size int64, staged []bool) error {
-	if size < 0 || size%blk.SectorSize != 0 {
-		return fmt.Errorf("a size of %d bytes", size)
-	}
-	used := make([]bool, len(staged))
-	for off, b := range m.block {
-		switch {
-		case b == unmapped:
-		case used[b]:
-			return fmt.Errorf("block %d is mapped twice, again at file block %d", b, off)
-		case staged[b]:
-			return fmt.Errorf("block %d is mapped at file block %d and staged", b, off)
-		default:
-			used[b] = true
+// check refuses a map that no file system may have. A block may be shared by
+// places that a clone connects; shared says which, for a history without one.
+func (v *Verifier) check(m *extentMaps) (shared string, err error) {
+	used := make([]int32, len(m.staged)) // the file block that it is mapped at, plus one
+	for f := range m.of {
+		for i, b := range m.of[f].block {
+			off := m.of[f].first + int32(i)
+			switch {
+			case b == unmapped:
+			case m.staged[b]:
+				return "", fmt.Errorf("block %d is mapped at file block %d and staged", b, off)
+			case used[b] != 0:
+				why := fmt.Sprintf("block %d is mapped twice, again at file block %d", b, off)
+				if !v.connected(used[b]-1, off) {
+					return "", errors.New(why)
+				}
+				if shared == "" {
+					shared = "recovery: " + why
+				}
+			default:
+				used[b] = off + 1
+			}
 		}
 	}
-	return nil
+	return shared, nil
 }
 
-// place splits each stretch of the file where the disk or the size does, and
-// at the ends of durable short writes.
-func (v *Verifier) place(m *mounted, blocks *extentMap) {
+// connected reports whether what two file blocks hold is judged together.
+func (v *Verifier) connected(a, b int32) bool {
 	bs := v.super.Block
-	end := int32(min(m.size/blk.SectorSize, int64(v.layout.sectors)))
+	for i := range bs {
+		x, y := v.layout.groupAt(a*bs+i), v.layout.groupAt(b*bs+i)
+		if x >= 0 && y >= 0 && x != y {
+			return false
+		}
+	}
+	return v.layout.clones != 0
+}
+
+// place splits each stretch of the files where the disk or the size does, and
+// at the ends of durable short writes.
+func (v *Verifier) place(m *mounted, blocks *extentMaps) {
+	bs := v.super.Block
 	for i := range v.layout.stretches {
 		st := &v.layout.stretches[i]
 		for len(m.piecesOf) <= int(st.group) {
 			m.piecesOf = append(m.piecesOf, int32(len(m.pieces)))
 		}
+		f := &blocks.of[st.file]
+		end := baseOf(int(st.file)) + int32(min(m.size[st.file]/blk.SectorSize, maxFileSize/blk.SectorSize))
 		first := len(m.pieces)
 		for s := st.from; s < st.to; s++ {
 			disk := int32(zeros)
-			switch b := s / bs; {
+			switch b := s/bs - f.first; {
 			case s >= end:
 				disk = absent
-			case b < int32(len(blocks.block)) && blocks.block[b] != unmapped && !blocks.unwritten[b]:
-				disk = v.super.Sector(blocks.block[b]) + s%bs
+			case b < int32(len(f.block)) && f.block[b] != unmapped && !f.unwritten[b]:
+				disk = v.super.Sector(f.block[b]) + s%bs
 			}
 			if n := len(m.pieces); n > first {
 				p := &m.pieces[n-1]
@@ -302,4 +367,27 @@ func (v *Verifier) place(m *mounted, blocks *extentMap) {
 		}
 	}
 	slices.SortFunc(m.cells, func(a, b blk.Cell) int { return cmp.Compare(a.Start, b.Start) })
+	if m.shared != "" {
+		m.cells = apart(m.cells)
+	}
+}
+
+// apart cuts cells that share sectors where one of them begins or ends, so that
+// what all of them see alike is one cell. Those that overlap are of one group.
+func apart(cells []blk.Cell) []blk.Cell {
+	var edges []blk.Sector
+	for _, c := range cells {
+		edges = append(edges, c.Start, c.End())
+	}
+	slices.Sort(edges)
+	edges = slices.Compact(edges)
+	var out []blk.Cell
+	for _, c := range cells {
+		k, _ := slices.BinarySearch(edges, c.Start)
+		for ; edges[k] < c.End(); k++ {
+			out = append(out, blk.Cell{Range: blk.Range{Start: edges[k], Len: edges[k+1] - edges[k]}, Group: c.Group})
+		}
+	}
+	slices.SortFunc(out, func(a, b blk.Cell) int { return cmp.Compare(a.Start, b.Start) })
+	return slices.CompactFunc(out, func(a, b blk.Cell) bool { return a.Start == b.Start })
 }

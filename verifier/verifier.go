@@ -66,14 +66,16 @@ type Verifier struct {
 	ends    []int32  // file sectors where a durable short write ended inside a stretch
 
 	endsBefore []int32 // ends of the cut before
+	moves      uint64  // operations that move content
+	crash      moment  // of the loss of power
 
 	meta   []blk.Handle // the metadata that m was mounted from
 	m      *mounted
 	base   *mounted // of what the loss of power left; m, or what a cut mount of it found
 	again  int      // base.others[again-1] is m, 0 when m is base
 	mounts map[key.Key]*mounted
-	refuse string // why the mounted file cannot be judged, "" if it can
-	inside int32  // group of the atomic write inside which the recovered size is, -1 if it is not
+	refuse string              // why the mounted file cannot be judged, "" if it can
+	inside [ondisk.Files]int32 // group of the atomic write inside which the recovered size is, -1 if it is not
 
 	held   []uint64 // by stretch: versions that the present image holds
 	gone   []uint64 // by stretch: versions that its absent sectors may be, 0 if none is absent
@@ -113,17 +115,16 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.Super.TotalLen <= 0 || cfg.Interner == nil {
 		return nil, errors.New("a verifier needs the geometry of the disk and an interner")
 	}
-	if cfg.Workload.File > maxFileSize {
-		return nil, fmt.Errorf("a file of %s; the judge takes up to %s",
-			workloads.FormatSize(cfg.Workload.File), workloads.FormatSize(maxFileSize))
+	if err := limits(cfg.Workload, &cfg.Super); err != nil {
+		return nil, err
 	}
-	for i := range cfg.Workload.Ops {
-		if end := cfg.Workload.Ops[i].End(); end > maxFileSize {
-			return nil, fmt.Errorf("operation %d ends at %s; the judge takes files up to %s", i+1,
-				workloads.FormatSize(end), workloads.FormatSize(maxFileSize))
-		}
+	l, err := newLayout(cfg.Workload, cfg.Super.Block)
+	if err != nil {
+		return nil, err
 	}
-	l := newLayout(cfg.Workload)
+	if n := l.moves(cfg.Workload); n > maxMoves {
+		return nil, fmt.Errorf("%d operations move content; the judge takes up to %d", n, maxMoves)
+	}
 	n := len(l.stretches)
 	v := &Verifier{cfg: cfg, super: cfg.Super, in: cfg.Interner, layout: l,
 		image:   make([]blk.Handle, cfg.Super.TotalLen),
@@ -140,8 +141,34 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.Distinct != nil {
 		v.recent = make([]key.Key, recentMax)
 	}
+	for i := range cfg.Workload.Ops {
+		if cfg.Workload.Ops[i].Moves() {
+			v.moves |= 1 << (i + 1)
+		}
+	}
 	v.part = PartitionOf(&cfg.Super, cfg.Interner)
 	return v, nil
+}
+
+// limits refuses files that are too long, and a disk that has no place for the
+// second one.
+func limits(w *workloads.Workload, super *ondisk.Super) error {
+	for f := range w.Files() {
+		if w.Size(f) > maxFileSize {
+			return fmt.Errorf("a file of %s; the judge takes up to %s",
+				workloads.FormatSize(w.Size(f)), workloads.FormatSize(maxFileSize))
+		}
+	}
+	for i := range w.Ops {
+		if end := w.Ops[i].Offset + w.Ops[i].Length; end > maxFileSize {
+			return fmt.Errorf("operation %d ends at %s; the judge takes files up to %s", i+1,
+				workloads.FormatSize(end), workloads.FormatSize(maxFileSize))
+		}
+	}
+	if want := baseOf(1) / super.Block; w.Files() == 2 && super.Second != want {
+		return fmt.Errorf("the second file of the disk begins at block %d; it has to be %d", super.Second, want)
+	}
+	return nil
 }
 
 // PartitionOf returns what powerloss has to know of a disk: the metadata area,
@@ -207,8 +234,12 @@ func (v *Verifier) Recover() ([]blk.Cell, int) {
 		}
 		v.m, v.base = m, m
 	}
-	if v.refuse, v.inside = v.m.broken, -1; v.refuse == "" {
-		v.checkSize()
+	v.refuse, v.inside = v.m.broken, [ondisk.Files]int32{-1, -1}
+	for file := 0; file < ondisk.Files && v.refuse == ""; file++ {
+		v.checkSize(file)
+	}
+	if v.m.shared != "" && v.refuse == "" && v.h.Called()&v.layout.clones&^v.h.RefusedMask() == 0 {
+		v.refuse = v.m.shared
 	}
 	if v.refuse != "" {
 		return nil, 1
@@ -233,24 +264,28 @@ func (v *Verifier) metaKey(meta []blk.Handle) key.Key {
 // one that is not atomic was when it moved the end. A size inside an atomic
 // write cuts it, or, if nothing of it is visible, is not right either; that is
 // for judge to say, as it is that a file which nothing made shorter is.
-func (v *Verifier) checkSize() {
-	size, file := v.m.size, v.h.Workload().File
-	called := v.h.Called() &^ v.h.RefusedMask()
-	if size == file || size < file && called&v.layout.shorten == 0 {
+func (v *Verifier) checkSize(file int) {
+	size, initial := v.m.size[file], v.h.Workload().Size(file)
+	called := v.h.Called() &^ v.h.RefusedMask() & v.layout.on[file]
+	if size == initial || size < initial && called&v.layout.shorten == 0 {
 		return
 	}
+	base := int64(baseOf(file)) * blk.SectorSize
 	inside := int32(-1)
 	for m := called & v.layout.sizes; m != 0; m &= m - 1 {
 		op := v.h.Op(bits.TrailingZeros64(m))
 		switch {
-		case size == op.Extends() || !op.Atomic && op.Offset < size && size < op.End():
+		case size+base == int64(v.layout.leaves(op))*blk.SectorSize:
 			return
-		case op.Offset < size && size < op.End():
-			inside = v.layout.groupAt(int32(size / blk.SectorSize))
+		case op.Shifts() != 0 || size <= op.Offset || op.Offset+op.Length <= size:
+		case !op.Atomic:
+			return
+		default:
+			inside = v.layout.groupAt(int32((base + size) / blk.SectorSize))
 		}
 	}
-	if v.inside = inside; inside < 0 {
-		v.refuse = fmt.Sprintf("recovery: a size of %d bytes, which no operation leaves", size)
+	if v.inside[file] = inside; inside < 0 {
+		v.refuse = fmt.Sprintf("recovery: a size of %d bytes%s, which no operation leaves", size, ofFile(file))
 	}
 }
 
