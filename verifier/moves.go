@@ -33,7 +33,7 @@ func (l *layout) carriedFrom(op *workloads.Op, at int32) int32 {
 		return -1
 	}
 	b, ok := op.Carries(b)
-	if !ok || op.Kind != workloads.Clone && b > int64(l.end[op.File])*blk.SectorSize {
+	if !ok || op.Shifts() != 0 && b >= int64(l.initial[op.File])*blk.SectorSize {
 		return -1
 	}
 	return int32(b / blk.SectorSize)
@@ -51,7 +51,7 @@ func (l *layout) carriedTo(op *workloads.Op, at int32) int32 {
 		return int32((start + b - from) / blk.SectorSize)
 	}
 	to := b + op.Shifts()
-	if b < start || to < start || at > l.end[op.File] || to > int64(l.end[op.File])*blk.SectorSize {
+	if b < start || to < start || at >= l.initial[op.File] {
 		return -1
 	}
 	return int32(to / blk.SectorSize)
@@ -242,7 +242,7 @@ func (v *Verifier) garbled(p *moment, at, st int32, chain, done uint64) bool {
 			return true
 		}
 		for n := may &^ (1 << x); n != 0; n &= n - 1 {
-			if y := bits.TrailingZeros64(n); p.h.Preceding(y)>>x&1 == 0 {
+			if y := bits.TrailingZeros64(n); (p.h.Preceding(y)>>x|p.h.Preceding(x)>>y)&1 == 0 {
 				return true
 			}
 		}

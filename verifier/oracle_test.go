@@ -2,8 +2,12 @@ package verifier
 
 import "untorn/workloads"
 
-// oracleSectors is how far a file of these tests reaches.
-const oracleSectors = 24
+// oracleSectors is how far each file of these tests reaches; places count the
+// sectors of both, one file after the other.
+const (
+	oracleSectors = 24
+	oraclePlaces  = 2 * oracleSectors
+)
 
 // What a sector may hold that is no stamp.
 const (
@@ -12,6 +16,9 @@ const (
 	freed   = -3
 )
 
+// content is what a sector holds: an operation, and the place where that put it.
+type content struct{ what, home int }
+
 // oracle judges one image by the words of the contract alone: every relation
 // is a matrix or a time, and nothing is a set in a word.
 type oracle struct {
@@ -19,12 +26,31 @@ type oracle struct {
 	h         *workloads.History
 	call, ret []int // when, 0 for never
 	result    []workloads.Result
-	size      int                // of the recovered file, in sectors
-	holds     [oracleSectors]int // of the sectors before the size
+	size      [2]int                // of the recovered files, in sectors
+	holds     [oraclePlaces]content // of the sectors before the size
+	paths     [oraclePlaces][]path  // by where they end
 
-	hard []bool               // by operation: durable
-	read [oracleSectors][]int // versions that a sector may be
+	hard []bool              // by operation: durable
+	read [oraclePlaces][]int // versions that a sector is read as
+	may  [oraclePlaces][]int // versions that it may be as well
 }
+
+// fileOf and sectorOf say where a place is.
+func fileOf(s int) int   { return s / oracleSectors }
+func sectorOf(s int) int { return s % oracleSectors }
+
+// byteOf returns the offset of a place in its file.
+func byteOf(s int) int64 { return int64(sectorOf(s)) * 512 }
+
+// placeOf returns the place of a byte of a file, -1 for one that is too far.
+func placeOf(file int, at int64) int {
+	if at < 0 || at >= oracleSectors*512 {
+		return -1
+	}
+	return file*oracleSectors + int(at/512)
+}
+
+func (o *oracle) absent(s int) bool { return sectorOf(s) >= o.size[fileOf(s)] }
 
 func (o *oracle) op(x int) *workloads.Op { return &o.w.Ops[x-1] }
 func (o *oracle) n() int                 { return len(o.w.Ops) }
@@ -38,18 +64,27 @@ func (o *oracle) blanks(x int) bool {
 	return o.kind(x) == "punch" || o.kind(x) == "zero" || o.kind(x) == "truncate"
 }
 
+// shifts reports whether x moves the rest of a file.
+func (o *oracle) shifts(x int) bool { return o.kind(x) == "collapse" || o.kind(x) == "insert" }
+
+// moves reports whether x carries content to another place.
+func (o *oracle) moves(x int) bool { return o.shifts(x) || o.kind(x) == "clone" }
+
 // covers reports whether x gives a sector a new version.
-func (o *oracle) covers(x, sector int) bool {
-	op, at := o.op(x), int64(sector)*512
-	if o.kind(x) == "truncate" {
+func (o *oracle) covers(x, s int) bool {
+	op, at := o.op(x), byteOf(s)
+	switch {
+	case op.File != fileOf(s):
+		return false
+	case o.kind(x) == "truncate" || o.shifts(x):
 		return at >= op.Offset
 	}
-	return (o.stamps(x) || o.blanks(x)) && at >= op.Offset && at < op.Offset+op.Length
+	return (o.stamps(x) || o.blanks(x) || o.moves(x)) && at >= op.Offset && at < op.Offset+op.Length
 }
 
 // meets reports whether x gives some sector of the range of y a new version.
 func (o *oracle) meets(x, y int) bool {
-	for s := range oracleSectors {
+	for s := range oraclePlaces {
 		if o.covers(x, s) && o.covers(y, s) {
 			return true
 		}
@@ -70,11 +105,14 @@ func (o *oracle) live(x int) bool { return o.call[x] > 0 && !o.refused(x) }
 // syncs reports whether x makes durable what y did, once it has returned.
 func (o *oracle) syncs(x, y int) bool {
 	a, b := o.op(x), o.op(y)
+	if a.File != b.File {
+		return false
+	}
 	switch o.kind(x) {
 	case "fsync", "fdatasync":
 		return true
 	case "msync":
-		return o.kind(y) != "truncate" && a.Offset <= b.Offset && b.Offset+b.Length <= a.Offset+a.Length
+		return !o.shifts(y) && o.kind(y) != "truncate" && a.Offset <= b.Offset && b.Offset+b.Length <= a.Offset+a.Length
 	}
 	return false
 }
@@ -94,6 +132,7 @@ func (o *oracle) durable(x int) bool {
 		reported := false
 		for e := 1; e <= o.n(); e++ {
 			bad := o.returned(e, workloads.Fail(workloads.EIO)) || o.returned(e, workloads.Fail(workloads.ENOSPC))
+			bad = bad && (o.op(e).File == o.op(x).File || o.kind(e) == "clone" && o.op(e).FromFile == o.op(x).File)
 			reported = reported || bad && o.ret[e] > o.call[x] && o.ret[e] < o.ret[f]
 		}
 		if !reported {
@@ -105,77 +144,101 @@ func (o *oracle) durable(x int) bool {
 
 // did reports whether x, which returned success, did what it was called for at
 // a sector.
-func (o *oracle) did(x, sector int) bool {
-	return o.covers(x, sector) && (!o.stamps(x) || int64(sector+1)*512 <= o.op(x).Offset+int64(o.result[x]))
+func (o *oracle) did(x, s int) bool {
+	return o.covers(x, s) && (!o.stamps(x) || byteOf(s)+512 <= o.op(x).Offset+int64(o.result[x]))
 }
 
 // keeps reports whether x, which returned success, left a file that has a
 // sector.
-func (o *oracle) keeps(x, sector int) bool {
-	op, after := o.op(x), int64(sector+1)*512
+func (o *oracle) keeps(x, s int) bool {
+	op, after := o.op(x), byteOf(s)+512
+	if op.File != fileOf(s) {
+		return false
+	}
 	switch o.kind(x) {
 	case "pwrite", "store":
 		return o.result[x] > 0 && after <= op.Offset+int64(o.result[x])
-	case "zero", "fallocate":
+	case "zero", "fallocate", "clone":
 		return after <= op.Offset+op.Length
 	case "truncate":
 		return after <= op.Offset
+	case "collapse":
+		return after <= o.w.Size(op.File)-op.Length
+	case "insert":
+		return after <= o.w.Size(op.File)+op.Length
 	}
 	return false
 }
 
-func (o *oracle) initialZero(sector int) bool {
-	return int64(sector)*512 >= o.w.File || o.w.Layout != workloads.Contiguous
+// past reports whether version 0 has no such sector.
+func (o *oracle) past(s int) bool { return byteOf(s) >= o.w.Size(fileOf(s)) }
+
+func (o *oracle) initialZero(s int) bool { return o.past(s) || o.w.Layout != workloads.Contiguous }
+
+// empties reports whether x may leave a file without a sector.
+func (o *oracle) empties(x, s int) bool {
+	return o.live(x) && o.covers(x, s) &&
+		(o.kind(x) == "truncate" || o.kind(x) == "collapse" && byteOf(s) >= o.w.Size(fileOf(s))-o.op(x).Length)
 }
 
-// candidates returns the versions that a sector is by what it looks like.
-func (o *oracle) candidates(s int) (out []int) {
-	absent := s >= o.size
-	switch x := o.holds[s]; {
-	case !absent && x == garbage || !absent && x == freed:
-		return nil
-	case !absent && x > 0 && !o.live(x), !absent && x == 0 && o.initialZero(s):
-		return nil
-	case !absent && x >= 0:
-		return []int{x}
-	}
-	if absent && int64(s)*512 >= o.w.File || !absent && o.initialZero(s) {
-		out = append(out, 0)
+// gone returns the versions that a sector which is absent may be.
+func (o *oracle) gone(s int) (all, good []int) {
+	if o.past(s) {
+		all = append(all, 0)
 	}
 	for x := 1; x <= o.n(); x++ {
-		if o.blanks(x) && (!absent || o.kind(x) == "truncate") && o.live(x) && o.covers(x, s) {
-			out = append(out, x)
+		if o.empties(x, s) {
+			all = append(all, x)
 		}
 	}
-	return out
+next:
+	for _, x := range all {
+		for y := 1; y <= o.n(); y++ {
+			if o.hard[y] && o.precedes(x, y) && o.keeps(y, s) {
+				continue next
+			}
+		}
+		good = append(good, x)
+	}
+	return all, good
 }
 
-// replaced reports whether x, which a sector is, is what a durable operation
-// replaced.
-func (o *oracle) replaced(x, s int) bool {
-	for y := 1; y <= o.n(); y++ {
-		if !o.hard[y] || !o.precedes(x, y) {
-			continue
-		}
-		if s < o.size && o.did(y, s) || s >= o.size && o.keeps(y, s) {
-			return true
-		}
-	}
-	return false
-}
+// crash says what is certain after the loss of power, or by the time an
+// operation was called.
+func (o *oracle) crash(y, by int) bool { return o.hard[y] && (by == 0 || o.precedes(y, by)) }
 
 // racing reports whether a store may have been under way on a sector while it
-// was copied or written.
+// was copied or written, where the sector is or before it was moved there.
 func (o *oracle) racing(s int) bool {
-	for x := 1; x <= o.n(); x++ {
-		if o.kind(x) != "store" || !o.live(x) || !o.covers(x, s) || o.replaced(x, s) {
+	for _, p := range o.paths[s] {
+		by := 0
+		if len(p.moves) > 0 {
+			by = p.moves[0]
+		}
+		if !o.carried(p, o.crash) {
 			continue
 		}
-		if !o.hard[x] {
-			return true
+		var may []int
+		for x := 1; x <= o.n(); x++ {
+			if o.live(x) && o.covers(x, p.at[0]) && o.fits(x, p) && !o.replaced(x, p.at[0], by, o.crash) {
+				may = append(may, x)
+			}
 		}
-		for y := 1; y <= o.n(); y++ {
-			if y != x && o.live(y) && o.covers(y, s) && !o.replaced(y, s) && !o.precedes(x, y) && !o.precedes(y, x) {
+		for _, x := range may {
+			for _, y := range may {
+				if o.kind(x) == "store" && (!o.crash(x, by) || y != x && !o.precedes(x, y) && !o.precedes(y, x)) {
+					return true
+				}
+			}
+		}
+	}
+	for m := 1; m <= o.n(); m++ {
+		to, ok := o.goes(m, s)
+		if !ok || !o.shifts(m) || !o.live(m) || o.hard[m] || o.replaced(m, s, 0, o.crash) {
+			continue
+		}
+		for x := 1; x <= o.n(); x++ {
+			if o.kind(x) == "store" && o.live(x) && o.covers(x, to) && !o.precedes(x, m) {
 				return true
 			}
 		}
@@ -191,24 +254,23 @@ func (o *oracle) look() Verdict {
 	for x := 1; x <= o.n(); x++ {
 		o.hard[x] = o.durable(x)
 	}
+	o.findPaths()
 	worst := Held
 	for s := range o.holds {
-		all := o.candidates(s)
-		o.read[s] = nil
-		for _, x := range all {
-			if !o.replaced(x, s) {
-				o.read[s] = append(o.read[s], x)
-			}
+		all, good := o.gone(s)
+		o.may[s] = good
+		if !o.absent(s) {
+			all, good, o.may[s] = o.candidates(s, o.crash, true)
 		}
-		switch {
-		case len(o.read[s]) > 0:
-		case len(all) > 0 || s >= o.size && int64(s)*512 < o.w.File:
+		switch o.read[s] = good; {
+		case len(good) > 0:
+		case len(all) > 0 || o.absent(s) && !o.past(s):
 			o.read[s] = all
 			worst = min(worst, Lost)
-		case s >= o.size: // nothing ever reached it
-		case o.holds[s] == freed:
+		case o.absent(s): // nothing ever reached it
+		case o.holds[s].what == freed:
 			worst = min(worst, Exposed)
-		case o.holds[s] == garbage && o.racing(s):
+		case o.holds[s].what == garbage && o.racing(s):
 			worst = min(worst, AppTorn)
 		default:
 			worst = min(worst, Corrupt)

@@ -1,23 +1,20 @@
 package verifier
 
+import "slices"
+
 // visible reports whether x is an atomic write of which a sector holds
 // something.
 func (o *oracle) visible(x int) bool {
 	if x == 0 || !o.op(x).Atomic || !o.live(x) {
 		return false
 	}
-	for s := range o.size {
-		if o.holds[s] == x {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(o.others(x), x)
 }
 
 // others returns what the sectors of x that the file has may be.
 func (o *oracle) others(x int) (out []int) {
-	for s := range o.size {
-		if o.covers(x, s) {
+	for s := range oraclePlaces {
+		if o.covers(x, s) && !o.absent(s) {
 			out = append(out, o.read[s]...)
 		}
 	}
@@ -25,8 +22,8 @@ func (o *oracle) others(x int) (out []int) {
 }
 
 func (o *oracle) isCut(x int) bool {
-	for s := o.size; s < oracleSectors; s++ {
-		if o.covers(x, s) {
+	for s := range oraclePlaces {
+		if o.covers(x, s) && o.absent(s) {
 			return true
 		}
 	}
@@ -48,10 +45,11 @@ func (o *oracle) excused(x int) bool {
 	return false
 }
 
-// truncated reports whether a truncation of the range of x does not precede it.
+// truncated reports whether a truncation or a move of the range of x does not
+// precede it.
 func (o *oracle) truncated(x int) bool {
 	for y := 1; y <= o.n(); y++ {
-		if o.kind(y) == "truncate" && o.live(y) && o.meets(y, x) && !o.precedes(y, x) {
+		if (o.kind(y) == "truncate" || o.moves(y)) && o.live(y) && o.meets(y, x) && !o.precedes(y, x) {
 			return true
 		}
 	}
@@ -84,33 +82,41 @@ func (o *oracle) circles(excused bool) [][]bool {
 	return edge
 }
 
-// sizeIsLeft reports whether version 0 or an operation leaves the file as long
+// sizeIsLeft reports whether version 0 or an operation leaves a file as long
 // as it is. What is shorter though nothing made it so is lost, not wrong.
-func (o *oracle) sizeIsLeft() bool {
-	size, shorter, inside := int64(o.size)*512, false, false
+func (o *oracle) sizeIsLeft(file int) bool {
+	size, initial, shorter, inside := int64(o.size[file])*512, o.w.Size(file), false, false
 	for x := 1; x <= o.n(); x++ {
 		op := o.op(x)
-		if !o.live(x) {
+		if !o.live(x) || op.File != file {
 			continue
 		}
-		switch o.kind(x) {
+		switch end := op.Offset + op.Length; o.kind(x) {
 		case "truncate":
 			if shorter = true; size == op.Offset {
 				return true
 			}
-		case "pwrite", "zero", "fallocate":
-			if end := op.Offset + op.Length; size == end || op.Offset < size && size < end && !op.Atomic {
+		case "collapse":
+			if shorter = true; size == initial-op.Length {
+				return true
+			}
+		case "insert":
+			if size == initial+op.Length {
+				return true
+			}
+		case "pwrite", "zero", "fallocate", "clone":
+			if size == end || op.Offset < size && size < end && !op.Atomic {
 				return true
 			} else if op.Offset < size && size < end {
 				inside = true
 			}
 		}
 	}
-	if size == o.w.File || size < o.w.File && !shorter {
+	if size == initial || size < initial && !shorter {
 		return true
 	}
 	for x := 1; x <= o.n(); x++ {
-		if inside && o.visible(x) && o.isCut(x) {
+		if inside && o.visible(x) && o.op(x).File == file && o.isCut(x) {
 			return true
 		}
 	}
@@ -122,7 +128,7 @@ func (o *oracle) verdict() Verdict { return o.judgeUnits(o.look()) }
 // judgeUnits judges the units by what their sectors were read as; worst is the
 // worst verdict on a sector.
 func (o *oracle) judgeUnits(worst Verdict) Verdict {
-	if !o.sizeIsLeft() {
+	if !o.sizeIsLeft(0) || !o.sizeIsLeft(1) {
 		return Corrupt
 	}
 	all, some := o.circles(true), o.circles(false)
@@ -161,10 +167,15 @@ func (o *oracle) stale() bool {
 			continue
 		}
 		base, whole := 0, true
+		for y := 1; y <= o.n(); y++ {
+			if o.moves(y) && o.live(y) && o.meets(y, x) {
+				whole = false // who knows what it put there
+			}
+		}
 		if o.visible(x) {
 			base = x
 		} else {
-			for s := range oracleSectors {
+			for s := range oraclePlaces {
 				for _, y := range o.read[s] {
 					whole = whole && (!o.covers(x, s) || y == 0)
 				}
@@ -173,7 +184,7 @@ func (o *oracle) stale() bool {
 		same := func(y int) bool {
 			a, b := o.op(x), o.op(y)
 			failed := o.ret[y] > 0 && o.result[y] < 0
-			return o.stamps(y) && a.Offset == b.Offset && a.Length == b.Length && o.call[y] > 0 && !failed
+			return o.stamps(y) && a.File == b.File && a.Offset == b.Offset && a.Length == b.Length && o.call[y] > 0 && !failed
 		}
 		for a := range o.w.Ops {
 			for b := range o.w.Ops {
@@ -190,33 +201,41 @@ func (o *oracle) stale() bool {
 // that are before the size.
 func (o *oracle) misread(x int, lostData bool) Verdict {
 	worst := Held
-	for s := range o.size {
-		if !(int64(s)*512 >= o.op(x).Offset && int64(s)*512 < o.op(x).End()) {
+	sure := func(y, by int) bool {
+		if by == 0 {
+			by = x
+		}
+		return !lostData && o.ret[y] > 0 && o.result[y] >= 0 && o.precedes(y, by)
+	}
+	o.findPaths()
+	for s := range oraclePlaces {
+		if fileOf(s) != o.op(x).File || o.absent(s) || byteOf(s) < o.op(x).Offset || byteOf(s) >= o.op(x).Offset+o.op(x).Length {
 			continue
 		}
-		reached := int64(s)*512 < o.w.File
+		reached := !o.past(s)
 		for y := 1; y <= o.n(); y++ {
 			e := o.op(y)
-			reached = reached || o.live(y) && (o.kind(y) == "truncate" && int64(s)*512 < e.Offset ||
-				(o.kind(y) == "pwrite" || o.kind(y) == "zero" || o.kind(y) == "fallocate") && int64(s)*512 < e.Offset+e.Length)
-		}
-		all, good := o.candidates(s), lostData
-		for _, c := range all {
-			old := false
-			for y := 1; y <= o.n(); y++ {
-				done := o.ret[y] > 0 && o.result[y] >= 0 && o.precedes(y, x)
-				old = old || done && o.did(y, s) && o.precedes(c, y)
+			if e.File != fileOf(s) || !o.live(y) {
+				continue
 			}
-			good = good || !old
+			switch o.kind(y) {
+			case "truncate":
+				reached = reached || byteOf(s) < e.Offset
+			case "pwrite", "zero", "fallocate", "clone":
+				reached = reached || byteOf(s) < e.Offset+e.Length
+			case "insert":
+				reached = reached || byteOf(s) < o.w.Size(e.File)+e.Length
+			}
 		}
+		all, good, _ := o.candidates(s, sure, false)
 		switch {
 		case !reached:
 			worst = min(worst, Corrupt)
-		case o.holds[s] == freed:
+		case o.holds[s].what == freed:
 			worst = min(worst, Exposed)
 		case len(all) == 0:
 			worst = min(worst, Corrupt)
-		case !good:
+		case len(good) == 0:
 			worst = min(worst, Lost)
 		}
 	}

@@ -26,6 +26,7 @@ func TestCollapse(t *testing.T) {
 	half := func(d *disk) { d.checkpoint(mapped(4, 8, 4), punched4K(8, 4)) }
 	shifted := func(d *disk) { d.checkpoint(mapped(4, 8, 8), punched4K(12, 4)) }
 	done := func(d *disk) { shifted(d); d.checkpoint(sized(48 * kib)) }
+	garbage := func(d *disk) { d.image[d.super.Sector(8)] = blk.Garbage }
 	judge(t, []earns{
 		{"done", file(collapse), "c1 r1", done, Held, ""},
 		{"not yet", file(collapse), "c1 r1", same, Held, ""},
@@ -66,6 +67,11 @@ func TestCollapse(t *testing.T) {
 		{"corrupt: at another place", file(collapse, quarter2), "c1 r1 c2 r2", func(d *disk) { d.stamps(2, 1, 31, 64) }, Corrupt, "file sector 64 holds w2.1"},
 		{"corrupt: the write came first", file(quarter2, collapse), "c1 r1 c2", func(d *disk) { d.stamps(1, 0, 32, 64) }, Corrupt, "file sector 64 holds w1.0"},
 		{"lost: the collapse was durable", file(collapse, fsync, quarter2), "c1 r1 c2 r2 c3", func(d *disk) { d.stamps(3, 0, 32, 64) }, Lost, ""},
+		{"app-torn: stored over, and the log does not tell", file(collapse, "db: store offset=16KiB length=16KiB"), "c1 r1 c2", garbage, AppTorn, ""},
+		{"near: the store came first", file("db: store offset=16KiB length=16KiB", fsync, collapse), "c1 r1 c2 r2 c3", garbage, Corrupt, ""},
+		{"near: the collapse was durable", file(collapse, fsync, "db: store offset=16KiB length=16KiB"), "c1 r1 c2 r2 c3", garbage, Corrupt, ""},
+		{"lost: and is there", file(collapse, fsync, quarter2), "c1 r1 c2 r2 c3", func(d *disk) { done(d); d.stamps(3, 0, 32, 96) }, Lost, "file sector 64 holds op 1"},
+		{"near: the fsync has not returned", file(collapse, "b: fsync", quarter2), "c1 r1 c2 c3", func(d *disk) { done(d); d.stamps(3, 0, 32, 96) }, Held, ""},
 		{"corrupt: the collapse was refused", file(collapse, quarter2), "c1 x1 c2", func(d *disk) { d.stamps(2, 0, 32, 64) }, Corrupt, ""},
 	})
 }
@@ -185,6 +191,13 @@ func TestUnitsAndMoves(t *testing.T) {
 		{"near: together", file(clone2, "b: pwrite offset=16KiB length=16KiB atomic"), "c1 c2", cloned(4, 6), Held, ""},
 		{"torn: what a collapse before it left", file(collapse, quarter2), "c1 r1 c2",
 			func(d *disk) { d.stamps(2, 0, 16, 64); d.checkpoint(mapped(4, 8, 4), punched4K(8, 4)) }, Torn, "hold op 1, which op 2 replaced"},
+
+		// Op 1 may have been carried away and back before op 4 was called, or be
+		// there by itself.
+		{"app-torn: carried away and back", file(atomic, "b: clone offset=32KiB length=16KiB from=0", "b: clone offset=0 length=16KiB from=32KiB",
+			"b: pwrite offset=0 length=16KiB atomic"), "c1 c2 r2 c3 r3 c4", func(d *disk) { d.put(1, 0, 16*kib, 0); d.put(4, 0, 8*kib, 0) }, AppTorn, ""},
+		{"near: away only", file(atomic, "b: clone offset=32KiB length=16KiB from=0", "b: clone offset=48KiB length=16KiB from=32KiB",
+			"b: pwrite offset=0 length=16KiB atomic"), "c1 c2 r2 c3 r3 c4", func(d *disk) { d.put(1, 0, 16*kib, 0); d.put(4, 0, 8*kib, 0) }, Torn, "no order"},
 
 		{"carried in half", file(quarter3, collapse), "c1 r1 c2", func(d *disk) { d.stamps(1, 0, 16, 64); d.checkpoint(mapped(4, 8, 4), punched4K(8, 4)) }, Held, ""},
 		{"cloned in half", file(atomic, clone), "c1 r1 c2", func(d *disk) { d.put(1, 0, 16*kib, 0); d.checkpoint(mapped(8, 0, 2)) }, Held, ""},
