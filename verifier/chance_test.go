@@ -177,8 +177,8 @@ func (o *oracle) remember(r *rand.Rand) {
 		o.size[f] = int(o.w.Size(f) / 512)
 	}
 	for s := range o.holds {
-		if o.holds[s] = (content{0, s}); o.initialZero(s) {
-			o.holds[s] = content{zeroed, s}
+		if o.holds[s] = (sector{0, s}); o.initialZero(s) {
+			o.holds[s] = sector{zeroed, s}
 		}
 	}
 	var shifts []int
@@ -208,13 +208,13 @@ func (o *oracle) remember(r *rand.Rand) {
 			switch {
 			case !o.covers(x, s) || part && r.IntN(3) == 0:
 			case o.stamps(x):
-				o.holds[s] = content{x, s}
+				o.holds[s] = sector{x, s}
 			case o.moves(x) && part && r.IntN(3) == 0:
-				o.holds[s] = content{zeroed, s}
+				o.holds[s] = sector{zeroed, s}
 			case o.moves(x):
 				o.holds[s] = carried[s]
 			case sectorOf(s) < old || sectorOf(s) < *size:
-				o.holds[s] = content{zeroed, s}
+				o.holds[s] = sector{zeroed, s}
 			}
 		}
 	}
@@ -227,9 +227,9 @@ func (o *oracle) remember(r *rand.Rand) {
 }
 
 // carry returns what is where after a move.
-func (o *oracle) carry(x int) (after [oraclePlaces]content) {
+func (o *oracle) carry(x int) (after [oraclePlaces]sector) {
 	for s := range after {
-		after[s] = content{zeroed, s}
+		after[s] = sector{zeroed, s}
 	}
 	for s := range o.holds {
 		if to, ok := o.goes(x, s); ok && !o.absent(s) {

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -106,8 +107,56 @@ func TestJudgeFilesRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "0 files")
 	_, err = v.JudgeFiles([]File{{Size: 1024}}, h)
 	require.ErrorContains(t, err, "0 sectors")
-	_, err = NewFiles(seen(t, "", "db: collapse offset=0 length=4KiB").Workload(), Untorn)
+	w := h.Workload()
+	for range maxMoves + 1 {
+		op, err := workloads.ParseOp(clone)
+		require.NoError(t, err)
+		w.Ops = append(w.Ops, op)
+	}
+	_, err = NewFiles(w, Untorn)
 	require.ErrorIs(t, err, ErrNotJudged)
-	_, err = NewFiles(seen(t, "", "db: pwrite offset=0 length=4KiB file=1").Workload(), Untorn)
-	require.ErrorIs(t, err, ErrNotJudged)
+}
+
+// Both files are judged, and what was moved.
+func TestJudgeTwoFiles(t *testing.T) {
+	w := &workloads.Workload{File: 64 * kib, Second: 16 * kib, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous}
+	for _, line := range []string{"db: collapse offset=16KiB length=16KiB", "db: clone offset=0 length=16KiB from=0 file=1", "db: fsync", "db: fsync file=1"} {
+		op, err := workloads.ParseOp(line)
+		require.NoError(t, err)
+		w.Ops = append(w.Ops, op)
+	}
+	h := workloads.NewHistory(w)
+	v, err := NewFiles(w, Untorn)
+	require.NoError(t, err)
+	second := File{Size: 16 * kib}
+	for i := range 32 {
+		second.Sectors = append(second.Sectors, blk.Data(0, blk.MaxPlace/2+i))
+	}
+	collapsed := File{Size: 48 * kib, Sectors: append(slices.Clone(content(32).Sectors), content(128).Sectors[64:]...)}
+	cloned := content(32)
+	verdict := func(want Verdict, first, second File) {
+		t.Helper()
+		r, err := v.JudgeFiles([]File{first, second}, h)
+		require.NoError(t, err)
+		require.Equal(t, want, r.Verdict, r.Reason)
+		require.Equal(t, []int64{first.Size, second.Size}, []int64{r.Size, r.Second})
+	}
+	verdict(Held, content(128), second)
+	verdict(Corrupt, collapsed, second)
+	verdict(Corrupt, content(128), cloned)
+	verdict(Lost, content(128), File{Size: 8 * kib, Sectors: second.Sectors[:16]})
+	for op := range 2 {
+		h.Call(op + 1)
+		h.Return(op+1, 0)
+	}
+	verdict(Held, collapsed, cloned)
+	verdict(Held, content(128), second)
+	h.Call(4)
+	h.Return(4, 0)
+	verdict(Held, content(128), cloned)
+	verdict(Lost, collapsed, second)
+	h.Call(3)
+	h.Return(3, 0)
+	verdict(Held, collapsed, cloned)
+	verdict(Lost, content(128), cloned)
 }

@@ -3,7 +3,6 @@ package verifier
 import (
 	"cmp"
 	"fmt"
-	"math/bits"
 	"slices"
 
 	"untorn/internal/blk"
@@ -63,6 +62,9 @@ const maxStretches = 1 << 16
 // in whole blocks of so many sectors, since those may be shared.
 func newLayout(w *workloads.Workload, block int32) (*layout, error) {
 	l := &layout{}
+	if n := moves(w); n > maxMoves {
+		return nil, fmt.Errorf("%d operations move content; the judge takes up to %d", n, maxMoves)
+	}
 	edges := l.ends(w)
 	var spans []span
 	var links [][2]int32 // first sectors of what a clone connects
@@ -287,9 +289,9 @@ func (l *layout) groups() int {
 }
 
 // moves returns how many operations move content.
-func (l *layout) moves(w *workloads.Workload) (n int) {
-	for m := l.writes; m != 0; m &= m - 1 {
-		if w.Ops[bits.TrailingZeros64(m)-1].Moves() {
+func moves(w *workloads.Workload) (n int) {
+	for i := range w.Ops {
+		if w.Ops[i].Moves() {
 			n++
 		}
 	}
@@ -302,7 +304,7 @@ func (l *layout) moves(w *workloads.Workload) (n int) {
 func (l *layout) closure(w *workloads.Workload, edges []int32) ([]int32, error) {
 	slices.Sort(edges)
 	edges = slices.Compact(edges)
-	if l.moves(w) > 0 {
+	if moves(w) > 0 {
 		known := make(map[int32]bool, len(edges))
 		for _, e := range edges {
 			known[e] = true

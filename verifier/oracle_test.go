@@ -16,8 +16,8 @@ const (
 	freed   = -3
 )
 
-// content is what a sector holds: an operation, and the place where that put it.
-type content struct{ what, home int }
+// sector is what a sector holds: an operation, and the place where that put it.
+type sector struct{ what, home int }
 
 // oracle judges one image by the words of the contract alone: every relation
 // is a matrix or a time, and nothing is a set in a word.
@@ -26,9 +26,9 @@ type oracle struct {
 	h         *workloads.History
 	call, ret []int // when, 0 for never
 	result    []workloads.Result
-	size      [2]int                // of the recovered files, in sectors
-	holds     [oraclePlaces]content // of the sectors before the size
-	paths     [oraclePlaces][]path  // by where they end
+	size      [2]int               // of the recovered files, in sectors
+	holds     [oraclePlaces]sector // of the sectors before the size
+	paths     [oraclePlaces][]path // by where they end
 
 	hard []bool              // by operation: durable
 	read [oraclePlaces][]int // versions that a sector is read as

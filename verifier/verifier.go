@@ -122,9 +122,6 @@ func New(cfg Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := l.moves(cfg.Workload); n > maxMoves {
-		return nil, fmt.Errorf("%d operations move content; the judge takes up to %d", n, maxMoves)
-	}
 	n := len(l.stretches)
 	v := &Verifier{cfg: cfg, super: cfg.Super, in: cfg.Interner, layout: l,
 		image:   make([]blk.Handle, cfg.Super.TotalLen),
