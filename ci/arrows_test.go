@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"internal/sys":         {},
 	"internal/loopfs":      {"internal/sys"},
 	"internal/needs":       {"internal/loopfs"},
+	"internal/witness":     {"workloads"},
 	"internal/probe":       {"internal/sys", "workloads"},
 	"internal/disk":        {"internal/blk", "internal/blk/logwrites", "internal/sys"},
 	"internal/conform":     {"internal/sys", "internal/loopfs", "internal/blk", "workloads", "engine", "crashsim/nvme"},
@@ -57,7 +58,7 @@ var arrows = map[string][]string{
 	"internal/run": {"internal/tape", "internal/blk", "internal/blk/logwrites", "internal/stamp", "workloads", "crashsim",
 		"crashsim/explore", "engine", "verifier", "scenarios", "internal/target/model", "internal/target/file", "internal/report", "internal/cost",
 		"internal/replayid", "internal/journal",
-		"internal/probe", "internal/conform", "internal/loopfs"},
+		"internal/probe", "internal/witness", "internal/conform", "internal/loopfs"},
 	"cmd/untorn": {"internal/run", "internal/report", "scenarios"},
 	"ci":         {},
 }

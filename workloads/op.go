@@ -188,6 +188,9 @@ const (
 var errnoNames = map[Errno]string{
 	EINTR: "EINTR", EIO: "EIO", EAGAIN: "EAGAIN", ENOMEM: "ENOMEM", EFAULT: "EFAULT", EBUSY: "EBUSY",
 	EINVAL: "EINVAL", EFBIG: "EFBIG", ENOSPC: "ENOSPC", EOPNOTSUPP: "EOPNOTSUPP",
+	// What a real kernel may return besides.
+	1: "EPERM", 6: "ENXIO", 9: "EBADF", 13: "EACCES", 18: "EXDEV", 19: "ENODEV", 25: "ENOTTY", 26: "ETXTBSY", 30: "EROFS", 38: "ENOSYS",
+	61: "ENODATA", 67: "ENOLINK", 75: "EOVERFLOW", 84: "EILSEQ", 110: "ETIMEDOUT", 117: "EUCLEAN", 121: "EREMOTEIO", 122: "EDQUOT",
 }
 
 func (e Errno) String() string {

@@ -15,10 +15,10 @@ func deviceCommand(s *streams) *cobra.Command {
 		Short: "Look at, and run on, the files and devices of this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usage(errors.New("device needs a command; allowed: probe, conformance"))
+			return usage(errors.New("device needs a command; allowed: probe, conformance, run, verify"))
 		},
 	}
-	c.AddCommand(probeCommand(s), conformanceCommand(s))
+	c.AddCommand(probeCommand(s), conformanceCommand(s), deviceRunCommand(s), deviceVerifyCommand(s))
 	return c
 }
 

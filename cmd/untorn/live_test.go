@@ -32,6 +32,9 @@ func TestLiveUsage(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "s.yaml", plainLive)
 	write(t, "there", "mine")
+	require.NoError(t, os.Chmod("there", 0o644))
+	write(t, "short", "short")
+	t.Setenv(run.TokenEnv, "")
 	for _, tc := range []struct{ args, want string }{
 		{"run s.yaml --target disk", `--target "disk"; allowed: model, file`},
 		{"run s.yaml --target file", "needs --on PATH"},
@@ -39,7 +42,16 @@ func TestLiveUsage(t *testing.T) {
 		{"run s.yaml --target file --on x --depth -1", "--depth -1; allowed: 0 to 256"},
 		{"run s.yaml --target file --on x --repeat 0", "--repeat 0; allowed: 1 to"},
 		{"run s.yaml --target file --on x --destroy 1GiB", "x is no block device"},
-		{"device", "device needs a command; allowed: probe, conformance"},
+		{"device", "device needs a command; allowed: probe, conformance, run, verify"},
+		{"device run s.yaml", "needs --on PATH"},
+		{"device run s.yaml --on x", "needs --witness ADDR"},
+		{"device run s.yaml --on x --witness 127.0.0.1:1", "no token; allowed: --token-file FILE, or the variable UNTORN_TOKEN"},
+		{"device run s.yaml --on x --witness 127.0.0.1:1 --token-file there", "allowed: a file that its owner alone can read"},
+		{"device run s.yaml --on x --witness 127.0.0.1:1 --token-file short", "a token of 5 bytes; allowed: 16 and more"},
+		{"device run s.yaml --on x --witness 127.0.0.1:1 --rounds -1", "allowed: 0 and above"},
+		{"device verify --on x", "needs --on PATH and --witness ADDR"},
+		{"witness", "witness needs --listen ADDR"},
+		{"witness --listen :0", "no token"},
 		{"device conformance --format xml", `--format "xml"; allowed: text, json`},
 		{"device probe", "accepts 1 arg"},
 		{"device probe nowhere", "nowhere: no such file"},

@@ -35,6 +35,9 @@ type Options struct {
 	Mount      map[string]string // options
 	Direct     bool              // the loop device uses O_DIRECT on its file
 	Block      int               // logical block of the device, 0 for 512
+	// Image is a file that is there, with a file system on it if there is to be
+	// one: it is not made, and stays.
+	Image string
 }
 
 // Missing returns a *MissingError when this machine cannot do what the options
@@ -70,25 +73,31 @@ func New(o Options) (*Scratch, error) {
 	if err := Missing(o); err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp("", "untorn-*.img")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if err := errors.Join(os.Remove(f.Name()), f.Truncate(o.Size)); err != nil {
-		return nil, err
-	}
 	s := &Scratch{mount: -1}
-	back := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	back := o.Image
+	var err error
+	if back == "" {
+		f, err := os.CreateTemp("", "untorn-*.img")
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if err := errors.Join(os.Remove(f.Name()), f.Truncate(o.Size)); err != nil {
+			return nil, err
+		}
+		back = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	}
 	if s.Device, s.loop, err = sys.AttachLoop(back, sys.LoopOptions{Direct: o.Direct, Block: o.Block}); err != nil {
 		return nil, err
 	}
 	if o.Filesystem == "" {
 		return s, nil
 	}
-	args := append([]string{"-q", quiet[o.Filesystem]}, o.Mkfs...)
-	if out, err := exec.Command("mkfs."+o.Filesystem, append(args, s.Device)...).CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("mkfs.%s: %w: %s", o.Filesystem, err, strings.TrimSpace(string(out))), s.Close())
+	if o.Image == "" {
+		args := append([]string{"-q", quiet[o.Filesystem]}, o.Mkfs...)
+		if out, err := exec.Command("mkfs."+o.Filesystem, append(args, s.Device)...).CombinedOutput(); err != nil {
+			return nil, errors.Join(fmt.Errorf("mkfs.%s: %w: %s", o.Filesystem, err, strings.TrimSpace(string(out))), s.Close())
+		}
 	}
 	if s.mount, err = sys.MountDetached(s.Device, o.Filesystem, o.Mount); err != nil {
 		if len(o.Mount) > 0 && sys.ErrnoOf(err) == sys.EINVAL {

@@ -162,3 +162,12 @@ func serialOf(dir string) string {
 	}
 	return ""
 }
+
+// IsDevice reports whether a path is a block device.
+func IsDevice(path string) (bool, error) {
+	st, err := sys.Stat(path)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	return st.Kind == sys.BlockDevice, nil
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/loopfs"
+	"untorn/internal/needs"
+	"untorn/internal/run"
+	"untorn/internal/stamp"
+)
+
+// child starts untorn as a process of its own and returns it with the first line
+// that it prints.
+func child(t *testing.T, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self, args...)
+	c.Env = append(os.Environ(), asUntorn+"=1")
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err, "%v: %s", args, &errs)
+	go io.Copy(io.Discard, out)
+	return c, line
+}
+
+// cutLive is long, so that the power is gone before its end.
+func cutLive() string {
+	s := "name: cut-live\ndesign: {submit: direct, writeback: cow}\nworkload:\n  file: 64KiB\n  ops:\n"
+	for i := range 30 {
+		s += fmt.Sprintf("    - {task: a, op: pwrite, offset: %dKiB, length: 16KiB, atomic: true}\n    - {task: a, op: fsync}\n", i%3*16)
+	}
+	return s
+}
+
+// A writer and its witness are two processes; the writer is killed and its disk
+// copied as it is then. What the witness holds judges the copy after the file
+// system has recovered it, and finds what is then damaged by hand.
+func TestWitnessed(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write(t, "s.yaml", cutLive())
+	write(t, "token", "a token that nobody guesses\n")
+	disk := needs.Scratch(t, loopfs.Options{Filesystem: "xfs", Size: 320 << 20})
+	_, line := child(t, "witness", "--listen", "127.0.0.1:0", "--token-file", "token")
+	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	// The mount hangs at no path, and at another descriptor of a child; the
+	// parent's is reached through its own.
+	path := strings.Replace(disk.Path("scratch"), "/proc/self", fmt.Sprintf("/proc/%d", os.Getpid()), 1)
+	writer, line := child(t, "device", "run", "s.yaml", "--on", path, "--witness", addr, "--token-file", "token",
+		"--cut", "kill -9 $PPID", "--cut-after", "9")
+	name := strings.TrimSuffix(strings.Fields(line)[1], ";")
+	require.ErrorContains(t, writer.Wait(), "killed")
+
+	verify := func(on string, more ...string) (int, string) {
+		args := append([]string{"device", "verify", "--on", on, "--witness", addr, "--token-file", "token", "--run", name}, more...)
+		code, out, errs := call(t, args...)
+		return code, out + errs
+	}
+	code, out := verify(path)
+	assert.Equal(t, run.ExitUnexpected, code, out)
+	assert.Contains(t, out, "killing a process is no loss of power")
+
+	copySparse(t, disk.Device, "copy.img")
+	cut := needs.Scratch(t, loopfs.Options{Filesystem: "xfs", Image: "copy.img", Mount: map[string]string{"nouuid": ""}})
+	code, out = verify(cut.Path("scratch"), "--same-boot")
+	assert.Equal(t, run.ExitOK, code, out)
+	assert.Contains(t, out, "held: ")
+
+	whole, err := os.ReadFile(cut.Path("scratch"))
+	require.NoError(t, err)
+	// version0 puts back what was there before the run.
+	version0 := func(from, to int) func([]byte) {
+		return func(b []byte) {
+			for i := from; i < to; i += stamp.Size {
+				sector := stamp.Encode(0, i/stamp.Size)
+				copy(b[i:], sector[:])
+			}
+		}
+	}
+	for _, x := range []struct {
+		name   string
+		damage func([]byte)
+		want   string
+	}{
+		{"nothing", func([]byte) {}, "held: "},
+		{"a unit is gone that an fsync made durable", version0(0, 16<<10), "lost: "},
+		{"half of it is", version0(0, 8<<10), "torn: "},
+		{"one sector of it is", version0(4<<10, 4<<10+512), "torn: "},
+		{"a unit at another place", func(b []byte) { copy(b[48<<10:], b[:16<<10]) }, "corrupt: "},
+		{"a bit", func(b []byte) { b[100] ^= 1 }, "corrupt: "},
+	} {
+		b := bytes.Clone(whole)
+		x.damage(b)
+		require.NoError(t, os.WriteFile("damaged", b, 0o600))
+		_, out = verify("damaged", "--same-boot")
+		assert.Contains(t, out, x.want, x.name)
+	}
+}
+
+// copySparse copies a device and leaves out what is zeros.
+func copySparse(t *testing.T, from, to string) {
+	t.Helper()
+	src, err := os.Open(from)
+	require.NoError(t, err)
+	defer src.Close()
+	dst, err := os.Create(to)
+	require.NoError(t, err)
+	defer dst.Close()
+	b, zeros := make([]byte, 1<<20), make([]byte, 1<<20)
+	at := int64(0)
+	for {
+		n, err := io.ReadFull(src, b)
+		if !bytes.Equal(b[:n], zeros[:n]) {
+			_, err := dst.WriteAt(b[:n], at)
+			require.NoError(t, err)
+		}
+		if at += int64(n); err != nil {
+			break
+		}
+	}
+	require.NoError(t, dst.Truncate(at))
+}
+
+// The command that cuts the power runs in the middle, and a machine that then
+// still has power is an error.
+func TestCutCommand(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", plainLive)
+	t.Setenv(run.TokenEnv, "a token that nobody guesses")
+	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
+	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	on := []string{"device", "run", "s.yaml", "--on", "scratch", "--existing", "--witness", addr}
+	code, out, errs := call(t, append(on, "--rounds", "2")...)
+	assert.Equal(t, run.ExitOK, code, errs)
+	assert.Contains(t, out, "2 rounds were done and power was not lost")
+	code, _, errs = call(t, append(on, "--cut", "touch was-here", "--cut-after", "3", "--grace", "10ms")...)
+	assert.Equal(t, run.ExitEnvironment, code)
+	assert.Contains(t, errs, "10ms later there still is power")
+	assert.FileExists(t, "was-here")
+	code, _, errs = call(t, append(on, "--cut", "echo no; exit 5")...)
+	assert.Equal(t, run.ExitEnvironment, code)
+	assert.Contains(t, errs, "exit status 5: no")
+	code, out, _ = call(t, "device", "verify", "--on", "scratch", "--witness", addr)
+	assert.Equal(t, run.ExitUnexpected, code)
+	assert.Contains(t, out, "inconclusive: ")
+	t.Setenv(run.TokenEnv, "another token that nobody guesses")
+	code, _, errs = call(t, "device", "verify", "--on", "scratch", "--witness", addr)
+	assert.Equal(t, run.ExitEnvironment, code)
+	assert.Contains(t, errs, "does not have the same token")
+}
