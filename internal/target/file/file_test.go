@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -100,6 +101,33 @@ func TestOperations(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What moves content does what the judge expects, where the file system does it
+// at all.
+func TestMoves(t *testing.T) {
+	for _, ops := range [][]string{
+		{"a: pwrite offset=32KiB length=8KiB", "a: collapse offset=16KiB length=16KiB", "a: pread offset=0 length=48KiB", "a: fsync"},
+		{"a: pwrite offset=32KiB length=8KiB", "a: insert offset=16KiB length=16KiB", "a: pread offset=0 length=80KiB", "a: fsync"},
+		{"a: pwrite offset=0 length=8KiB", "a: clone offset=32KiB length=16KiB from=0", "a: pwrite offset=4KiB length=4KiB", "a: pread offset=0 length=64KiB", "a: fsync"},
+	} {
+		t.Run(ops[1], func(t *testing.T) {
+			x := target(t, Config{Workload: work(t, ops...)})
+			before, err := x.Read()
+			require.NoError(t, err)
+			h, r := finish(t, x)
+			if got, _ := h.Result(2); got == workloads.Fail(workloads.EOPNOTSUPP) {
+				t.Skip("this file system has no", x.w.Ops[1].Kind)
+			}
+			succeeded(t, h)
+			require.Equal(t, verifier.Held, r.Verdict, r.Reason)
+			v, err := verifier.NewFiles(x.w, verifier.Untorn)
+			require.NoError(t, err)
+			r, err = v.JudgeFiles(before, h)
+			require.NoError(t, err)
+			require.Equal(t, verifier.Lost, r.Verdict, "as if nothing had been done")
+		})
 	}
 }
 
@@ -262,7 +290,8 @@ func TestOpenRefuses(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, again.Close())
 	var refused *UnsupportedError
-	_, err = Open(Config{Workload: work(t, "a: insert offset=0 length=4KiB"), Path: filepath.Join(dir, "x")})
+	clones := slices.Repeat([]string{"a: clone offset=32KiB length=4KiB from=0"}, 11) // more than the judge takes
+	_, err = Open(Config{Workload: work(t, clones...), Path: filepath.Join(dir, "x")})
 	require.ErrorAs(t, err, &refused)
 	_, err = Open(Config{Workload: work(t, "a: pwrite offset=0 length=4KiB limit=4KiB", "b: fsync"), Path: filepath.Join(dir, "y")})
 	require.ErrorAs(t, err, &refused)
