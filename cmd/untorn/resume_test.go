@@ -230,6 +230,7 @@ func TestResumeRefuses(t *testing.T) {
 	refused("it has 2 rows of scenario small, and not 1", "small.yaml", "--set", "device.nawupf=512")
 	refused("one of both has --keep", "small.yaml", "--keep")
 	refused("one of both has --no-cache", "small.yaml", "--no-cache")
+	refused("--limit or --sample are not the same", "small.yaml", "--limit", "1000")
 	refused(`it is of part "", and not of "1/2"`, "small.yaml", "--shard", "1/2")
 
 	whole := read(t, "runs/journal.txt")

@@ -35,6 +35,8 @@ type runFlags struct {
 	sets    []string
 	noCache bool
 	resume  bool
+	limit   uint64
+	sample  int
 	shard   string
 	// coverage asks for the tables of steps and faults.
 	coverage bool
@@ -64,7 +66,12 @@ A run that ended early, by Ctrl-C, a timeout, a kill or a loss of power, is
 continued by the same command with --resume: rows that are done are taken from
 the journal, and the report is that of a run that was never interrupted. With
 --shard i/n each of n machines runs a part of the rows, and "untorn merge" joins
-the parts.`,
+the parts.
+
+Bounds that have a million states or more by the estimate are told of on the
+standard error, and explored. With --limit a row over that many states is ended
+when that is seen, which takes seconds: it is inconclusive (exit code 1), unless
+it broke before. With --sample it is judged by so many random schedules then.`,
 		Example: `  untorn run
   untorn run cow-or-atomic --row nawupf=4KiB
   untorn run cow-fork --set explore.preemptions=1 --set copy=plain --set expect=held
@@ -72,6 +79,7 @@ the parts.`,
   untorn run no-pin boundary --format junit > junit.xml
   untorn run --format ktap --timeout 10m
   untorn run --suite debate --resume             # again and again until it is done
+  untorn run my.yaml --limit 1000000 --sample 100000
   untorn run --suite debate --shard 2/3 --out part-2
   untorn run direct-cow --target file --on /mnt/xfs/scratch`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -91,6 +99,8 @@ the parts.`,
 	c.Flags().StringVar(&f.target, "target", "model", "where rows run: "+strings.Join(targets, ", ")+"; file is the running kernel, and takes --on")
 	f.live.add(c)
 	completeWords(c, "target", targets)
+	c.Flags().Uint64Var(&f.limit, "limit", 0, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never")
+	c.Flags().IntVar(&f.sample, "sample", 0, "with --limit: draw so many schedules of such a row instead")
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue the run whose journal is in --out; without a journal, begin")
 	c.Flags().StringVar(&f.shard, "shard", "", "run part i of n parts of the rows, i/n, for untorn merge")
 	completeWords(c, "shard", nil)
@@ -120,6 +130,14 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if f.target != "model" && (f.resume || f.shard != "") {
 		return usage(fmt.Errorf("--target %s with --resume or --shard; allowed: --target model", f.target))
 	}
+	switch {
+	case f.sample < 0:
+		return usage(fmt.Errorf("--sample %d; allowed: 0 and above", f.sample))
+	case f.sample > 0 && f.limit == 0:
+		return usage(errors.New("--sample without --limit; allowed: both, or explore.mode: random to sample every row"))
+	case f.limit > 0 && f.noCache:
+		return usage(errors.New("--limit with --no-cache; allowed: one of both"))
+	}
 	var part run.Part
 	if f.shard != "" {
 		if part, err = run.ParsePart(f.shard); err != nil {
@@ -147,7 +165,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		defer cancel()
 	}
 	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Suite: suite, Now: time.Now,
-		Part: part, Resume: f.resume, Command: commandLine(s.args), Revision: sourceRevision()}
+		Part: part, Resume: f.resume, Command: commandLine(s.args), Revision: sourceRevision(), Limit: f.limit, Sample: f.sample}
 	line := newProgress(s.err)
 	o.Progress = line.set
 	o.Notice = func(text string) {

@@ -61,10 +61,21 @@ type Config struct {
 	// this class, or of a class with a lower number, was made; -1 for never.
 	// A schedule that is stuck ends it as well, whatever StopAt is.
 	StopAt int
+	// Grown, when set, is called with each level that was finished and has
+	// another one after it. When it returns false that one is not explored, and
+	// the result is Limited.
+	Grown func(Grown) bool
 	// Progress, when set, is called now and then with what was done so far,
 	// from a goroutine of its own, never twice at the same time and not after
 	// Run has returned.
 	Progress func(Progress)
+}
+
+// Grown is how large an exploration has become.
+type Grown struct {
+	Level  int
+	States uint64 // known after the level; see Result
+	Full   bool   // the table of states is, so that States says nothing
 }
 
 // Progress is how far an exploration is.
@@ -96,6 +107,7 @@ type Result struct {
 	Level     int  // the last level that was finished, faults plus preemptions; -1 for none
 	Exhausted bool // the whole bound was explored
 	Partial   bool // it was ended early by its context
+	Limited   bool // it was ended early by Grown
 	// Schedules and Tally are those of the last finished level, which
 	// contains the levels below it. When not even level 0 was finished, they
 	// are sums over what was.

@@ -116,7 +116,11 @@ func (x *exploration) level(total int) (more bool, err error) {
 	stop, whole, err := x.collect()
 	x.res.Partial = !finished || !whole
 	x.executed.Add(p.executed.Swap(0))
-	return !stop && !x.res.Partial, err
+	more = !stop && !x.res.Partial && err == nil
+	if more && total < x.cfg.Bound.Total && x.cfg.Grown != nil {
+		x.res.Limited = !x.cfg.Grown(Grown{total, x.table.states(), x.table != nil && x.table.full.Load()})
+	}
+	return more && !x.res.Limited, err
 }
 
 // collect turns the best candidates of all workers into findings. It reports

@@ -163,11 +163,11 @@ func title(res *Result) string {
 }
 
 // explanations says, in a line for each, why a row did not turn out as
-// expected or was skipped.
+// expected, was skipped or was sampled.
 func explanations(r *Report) []explanation {
 	var out []explanation
 	for _, res := range r.listed() {
-		if res.AsExpected && res.Verdict != skipped || res.Reason == "" {
+		if res.AsExpected && res.Verdict != skipped && res.Verdict != held || res.Reason == "" {
 			continue
 		}
 		out = append(out, explanation{res.AsExpected, fmt.Sprintf("%s: %s, expected %s: %s", title(res), res.Verdict, res.Expect, res.Reason)})
@@ -180,8 +180,12 @@ type explanation struct {
 	text       string
 }
 
-// skipped is the verdict of a row whose combination makes no sense.
-const skipped = "skipped"
+// skipped is the verdict of a row whose combination makes no sense; one that
+// held has a reason when it was sampled instead of explored.
+const (
+	skipped = "skipped"
+	held    = "held"
+)
 
 // targetNotes says, in a line for each target other than the model, what its
 // rows are worth.

@@ -18,6 +18,7 @@ type arm struct {
 	res     *Explored
 	verdict verifier.Verdict // of this arm alone
 	reason  string
+	limited string   // why the bound is over the limit
 	example *example // of the verdict, nil for an arm that held
 }
 
@@ -53,12 +54,21 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 	if r.Explore.Random {
 		cfg.Runs, cfg.Seed = int(r.Explore.Runs), uint64(r.Explore.Seed)
 	}
+	size := &sizer{o: o, title: rowTitle(r) + ": " + name, last: cfg.Bound.Total, start: o.Now()}
+	cfg.Grown = size.grown
 	if o.Progress != nil {
 		cfg.Progress = func(p explore.Progress) {
-			o.Progress(fmt.Sprintf("%s: %s: level %d of %d, branch %d of %d, %d schedules", rowTitle(r), name, p.Level, p.Levels, p.Done, p.Branches, p.Executed))
+			o.Progress(fmt.Sprintf("%s: %s: level %d of %d, branch %d of %d, %d schedules%s", rowTitle(r), name, p.Level, p.Levels, p.Done, p.Branches, p.Executed, size.eta()))
 		}
 	}
 	res, err := o.Target.Explore(ctx, &a.cfg, cfg)
+	if err == nil && res.Limited {
+		a.limited = size.text()
+		if o.Sample > 0 {
+			cfg.Runs, cfg.Seed = o.Sample, uint64(r.Explore.Seed)
+			res, err = o.Target.Explore(ctx, &a.cfg, cfg)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %s arm: %w", rowTitle(r), name, err)
 	}
@@ -66,7 +76,7 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 	if !o.NoCache || res.Partial || r.Explore.Random {
 		return nil
 	}
-	cfg.NoCache = true
+	cfg.NoCache, cfg.Grown = true, nil
 	plain, err := o.Target.Explore(ctx, &a.cfg, cfg)
 	if err != nil {
 		return fmt.Errorf("%s: %s arm without the cache: %w", rowTitle(r), name, err)
@@ -108,7 +118,7 @@ func (o *Options) exploreControl(ctx context.Context, a *arm, r *scenarios.Row, 
 	if err := o.explore(ctx, a, r, model.ClassOf(want), "control"); err != nil {
 		return err
 	}
-	if a.res.Partial || a.res.Exhausted || r.Explore.Random || a.finding(want) != nil {
+	if a.res.Partial || a.limited != "" || a.res.Exhausted || r.Explore.Random || a.finding(want) != nil {
 		return nil
 	}
 	return o.explore(ctx, a, r, -1, "control")

@@ -38,6 +38,8 @@ type head struct {
 	Part      string      `json:"part,omitempty"`
 	Keep      bool        `json:"keep"`
 	NoCache   bool        `json:"no_cache"`
+	Limit     uint64      `json:"limit,omitempty"`
+	Sample    int         `json:"sample,omitempty"`
 	Suite     bool        `json:"suite"`
 	Rows      int         `json:"rows"` // of all parts
 	Scenarios []fileprint `json:"scenarios"`
@@ -69,7 +71,7 @@ func (e *JournalError) Error() string { return e.What }
 // head describes a run of these plans, of all parts.
 func (o *Options) head(plans []planned) *head {
 	h := &head{Journal: journalFormat, Version: Version, Engine: EngineVersion, Revision: o.Revision, Command: o.Command,
-		Part: o.Part.String(), Keep: o.Keep, NoCache: o.NoCache, Suite: o.Suite, Rows: len(plans)}
+		Part: o.Part.String(), Keep: o.Keep, NoCache: o.NoCache, Limit: o.Limit, Sample: o.Sample, Suite: o.Suite, Rows: len(plans)}
 	for first := 0; first < len(plans); {
 		sum := sha256.New()
 		n := 0
@@ -99,6 +101,8 @@ func (h *head) differs(of *head) string {
 		return "one of both has --keep"
 	case of.NoCache != h.NoCache:
 		return "one of both has --no-cache"
+	case of.Limit != h.Limit || of.Sample != h.Sample:
+		return "--limit or --sample are not the same"
 	}
 	for i := range max(len(h.Scenarios), len(of.Scenarios)) {
 		switch {
@@ -180,11 +184,11 @@ func setAside(file string) error {
 func (o *Options) replace(file string, old *journal.Contents) error {
 	defer old.Release()
 	h, done, err := readRecords(file, old)
-	if err == nil && (old.Head == nil || len(done) == h.rows()) {
+	if err == nil && (old.Head == nil || len(done) == 0 && h.Journal == journalFormat || len(done) == h.rows()) {
 		return os.Remove(file)
 	}
-	if o.Notice != nil && err == nil {
-		o.Notice(fmt.Sprintf("%s: a run that was not finished, %d of %d rows, is kept as %s; --resume would have continued it", file, len(done), h.rows(), oldJournalFile))
+	if err == nil {
+		o.notice(fmt.Sprintf("%s: a run that was not finished, %d of %d rows, is kept as %s; --resume would have continued it", file, len(done), h.rows(), oldJournalFile))
 	}
 	return setAside(file)
 }
@@ -226,9 +230,7 @@ func (o *Options) takeUp(h *head, plans []planned, out *output, old *journal.Con
 		}
 		rec.replayFrom(out.root)
 	}
-	if o.Notice != nil {
-		o.Notice(fmt.Sprintf("%s: continued, %d of %d rows are done", file, len(done), len(plans)))
-	}
+	o.notice(fmt.Sprintf("%s: continued, %d of %d rows are done", file, len(done), len(plans)))
 	if err := sweep(out.root); err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ type sharedControl struct {
 // design, all of the control is explored.
 func (c *controls) of(o *Options, ctx context.Context, r *scenarios.Row, design *arm, work *report.Work) (*arm, error) {
 	a, err := c.get(o, ctx, r, false, work)
-	if err != nil || a.res == nil || a.res.Partial || a.res.Exhausted || r.Explore.Random ||
+	if err != nil || a.res == nil || a.res.Partial || a.limited != "" || a.res.Exhausted || r.Explore.Random ||
 		design.verdict != verifier.Held || len(silentFaults(r, design, a)) == 0 {
 		return a, err
 	}

@@ -37,6 +37,12 @@ type Options struct {
 	Suite    bool   // the rows are all of the suite, so that what they do not reach is missing
 	Progress func(line string)
 
+	// Limit, when not 0, ends the search of an arm whose bound has more states
+	// than that, or will soon have by the estimate; Sample, when not 0, draws so
+	// many schedules of it then.
+	Limit  uint64
+	Sample int
+
 	Part   Part // of the rows, the zero value for all
 	Resume bool // continue the run whose journal is in Out
 	// Command is the command line and Revision the revision of the sources, for

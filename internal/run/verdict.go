@@ -55,17 +55,26 @@ func rowVerdict(r *scenarios.Row, design, control *arm) (verifier.Verdict, strin
 		}
 		return design.verdict, reason
 	}
+	if design.res.Limited {
+		return verifier.Inconclusive, "over the limit: " + design.limited + "; what was explored until then held"
+	}
 	if design.res.Partial || control.res == nil || control.res.Partial {
 		return verifier.Inconclusive, "ended early: what was explored until then held"
 	}
 	if control.verdict == verifier.NotChecked {
 		return verifier.NotChecked, "control: " + control.reason
 	}
+	if control.res.Limited && control.verdict.String() != r.Control.Breaks {
+		return verifier.Inconclusive, "control: over the limit: " + control.limited + "; what was explored until then did not break"
+	}
 	if want := r.Control.Breaks; control.verdict.String() != want {
 		return verifier.Inconclusive, fmt.Sprintf("the control has to earn %s, and earned %v: this test was not seen to fail", want, control.verdict)
 	}
 	if silent := silentFaults(r, design, control); len(silent) > 0 {
 		return verifier.Inconclusive, fmt.Sprintf("the scenario names %s, which struck in neither arm", strings.Join(silent, ", "))
+	}
+	if design.limited != "" {
+		return verifier.Held, fmt.Sprintf("a sample of %v schedules: %s", &design.res.Schedules, design.limited)
 	}
 	return verifier.Held, ""
 }
