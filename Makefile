@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help build test torture torture-full debate mutants bench install
+.PHONY: help build test torture torture-full debate mutants bench install torture-real
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -16,6 +16,9 @@ test:            ## vet and test everything
 
 torture: build   ## run every embedded scenario and print the table
 	./bin/untorn run
+
+torture-real: build ## the running kernel above a disk that loses power; needs root
+	./bin/untorn run --suite real --target recorded --out runs-real
 
 # Three faults everywhere, and three preemptions where that ends within minutes;
 # two and one for the shapes of applications, which are longer.

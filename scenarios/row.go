@@ -39,8 +39,9 @@ type Row struct {
 	NamedPowerLoss bool
 	NamedRecovery  bool
 
-	vals   block // one value for each field but those of faults
-	faults int   // the block of faults
+	vals   block  // one value for each field but those of faults
+	direct []bool // by operation: it is direct, whatever the submit
+	faults int    // the block of faults
 }
 
 // Explore says how the schedules of a row are walked.
@@ -140,6 +141,7 @@ func (s *Scenario) row(vals block, fb int) Row {
 		if o.op.Append {
 			o.op.Offset = r.Workload.Size(o.op.File)
 		}
+		r.direct = append(r.direct, o.op.Direct)
 		if o.op.Kind == workloads.Pwrite && r.Design.Submit == engine.SubmitDirect {
 			o.op.Direct = true
 		}
@@ -230,6 +232,9 @@ func (s *Scenario) rowControl(r *Row) Control {
 	for i := range c.Workload.Ops {
 		op := &c.Workload.Ops[i]
 		op.Unflagged = op.Unflagged || op.Atomic && !atomic
+		if op.Kind == workloads.Pwrite && c.Design.Submit != r.Design.Submit {
+			op.Direct = c.Design.Submit == engine.SubmitDirect || r.direct[i]
+		}
 	}
 	return c
 }

@@ -17,24 +17,26 @@ import (
 	"strings"
 )
 
-//go:embed *.yaml debate/*.yaml cost/*.yaml
+//go:embed *.yaml debate/*.yaml cost/*.yaml real/*.yaml
 var embedded embed.FS
 
 // Suites of embedded scenarios: Main is small and quick and covers every step
 // and fault, Debate is the product of all designs that make sense, and Cost is for
-// "untorn cost": larger workloads without faults.
+// "untorn cost": larger workloads without faults. Real is for the running kernel:
+// what a kernel can be asked for, with power loss as the only fault.
 const (
 	Main   = "main"
 	Debate = "debate"
 	Cost   = "cost"
+	Real   = "real"
 )
 
 // Suites lists all suites.
-func Suites() []string { return []string{Main, Debate, Cost} }
+func Suites() []string { return []string{Main, Debate, Cost, Real} }
 
 // Tortured lists those whose schedules can be explored; workloads of Cost have
 // too many.
-func Tortured() []string { return []string{Main, Debate} }
+func Tortured() []string { return []string{Main, Debate, Real} }
 
 // folder returns where the scenarios of a suite are.
 func folder(suite string) string {

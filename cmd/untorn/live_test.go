@@ -36,7 +36,7 @@ func TestLiveUsage(t *testing.T) {
 	write(t, "short", "short")
 	t.Setenv(run.TokenEnv, "")
 	for _, tc := range []struct{ args, want string }{
-		{"run s.yaml --target disk", `--target "disk"; allowed: model, file`},
+		{"run s.yaml --target disk", `--target "disk"; allowed: model, file, recorded`},
 		{"run s.yaml --target file", "needs --on PATH"},
 		{"run s.yaml --on x", "are for --target file"},
 		{"run s.yaml --target file --on x --depth -1", "--depth -1; allowed: 0 to 256"},

@@ -45,7 +45,7 @@ type runFlags struct {
 }
 
 // targets are where rows can run.
-var targets = []string{"model", "file"}
+var targets = []string{"model", "file", run.RecordedTarget}
 
 func runCommand(s *streams) *cobra.Command {
 	f := &runFlags{suite: scenarios.Main}
@@ -96,7 +96,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
-	c.Flags().StringVar(&f.target, "target", "model", "where rows run: "+strings.Join(targets, ", ")+"; file is the running kernel, and takes --on")
+	c.Flags().StringVar(&f.target, "target", "model", "where rows run: "+strings.Join(targets, ", ")+"; file is the running kernel, and takes --on; recorded is the running kernel above a disk that loses power")
 	f.live.add(c)
 	completeWords(c, "target", targets)
 	c.Flags().Uint64Var(&f.limit, "limit", 0, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never")
@@ -174,9 +174,12 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	}
 	var rep *report.Report
 	var code int
-	if f.target == "file" {
+	switch f.target {
+	case "file":
 		rep, code, err = run.LiveRows(ctx, rows, o, f.live.Live)
-	} else {
+	case run.RecordedTarget:
+		rep, code, err = run.RecordedRows(ctx, rows, o, run.Recorded{Server: diskCommand()})
+	default:
 		rep, code, err = run.Rows(ctx, rows, o)
 	}
 	line.clear()

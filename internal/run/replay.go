@@ -21,6 +21,9 @@ import (
 // compares its verdict with the one on record. The code is ExitOK when they
 // are the same. A directory that is damaged is an error with ExitUsage.
 func Replay(w io.Writer, t Target, dir string) (int, error) {
+	if onRecord(dir) {
+		return replayRecorded(w, dir)
+	}
 	s, err := scenarios.Load(filepath.Join(dir, "scenario.yaml"))
 	if err != nil {
 		return ExitUsage, err

@@ -52,15 +52,10 @@ func MemoryFile(size int64) (int, error) {
 	return fd, nil
 }
 
-// SyncFS makes a whole file system durable, syncfs(2).
-func SyncFS(fd int) error { return unix.Syncfs(fd) }
-
-// FreeBlocks returns the free space of the file system that a descriptor is of,
-// and its block size, in bytes.
-func FreeBlocks(fd int) (free, block int64, err error) {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(fd, &st); err != nil {
-		return 0, 0, err
-	}
-	return int64(st.Bavail) * st.Bsize, st.Bsize, nil
-}
+// Further error numbers that say something about the machine.
+const (
+	ENOMEM = unix.ENOMEM
+	ENODEV = unix.ENODEV
+	EMFILE = unix.EMFILE
+	ENFILE = unix.ENFILE
+)

@@ -98,7 +98,7 @@ func ToLog(entries []Entry, handle func([]byte) blk.Handle) (*blk.Log, error) {
 		}
 		switch {
 		case e.Flags&Mark != 0:
-			if m, ok := parseMark(string(e.Data)); ok {
+			if m, ok := ParseMark(string(e.Data)); ok {
 				l.Append(m)
 			}
 			continue
@@ -122,8 +122,8 @@ func ToLog(entries []Entry, handle func([]byte) blk.Handle) (*blk.Log, error) {
 	return l, nil
 }
 
-// parseMark reads the marks of a caller that FromLog writes.
-func parseMark(text string) (blk.Event, bool) {
+// ParseMark reads the marks of a caller that FromLog writes.
+func ParseMark(text string) (blk.Event, bool) {
 	words := strings.Split(text, " ")
 	num := func(i int) (int32, bool) {
 		if i >= len(words) {

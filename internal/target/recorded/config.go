@@ -1,0 +1,101 @@
+// Package recorded is the target that takes power away from the running kernel:
+// a file system is made and mounted on a disk that keeps a log, operations run
+// on a file in it, and each image that a loss of power may leave by that log is
+// mounted by the same kernel, read and judged.
+package recorded
+
+import (
+	"os"
+	"strings"
+
+	"untorn/internal/blk"
+	"untorn/internal/disk"
+	"untorn/internal/loopfs"
+	"untorn/verifier"
+	"untorn/workloads"
+)
+
+// Config is one arm of one row. Sizes are bytes.
+type Config struct {
+	Workload *workloads.Workload
+	Contract verifier.Contract
+
+	Filesystem     string // xfs, ext4, or block for none
+	Block          int64  // of the file system
+	Cluster        int64  // of ext4: above Block it is bigalloc
+	MaxAtomicWrite int64  // the mount option of XFS, 0 for none
+
+	Device Device
+	Faults disk.Faults
+	Server []string // the command that serves the disk, see disk.Serve
+}
+
+// Device is what the crash rule depends on. The kernel sees the logical block
+// only: the device below is one that promises nothing more.
+type Device struct {
+	LBA             int64 // logical block
+	NAWUPF          int64 // the longest write that is atomic against loss of power
+	Boundary        int64 // a write that crosses a multiple of it is not; 0 for none
+	BoundaryOffset  int64 // where on the namespace the first boundary lies
+	PartitionOffset int64 // where on the namespace the disk begins
+	Protected       bool  // the cache survives
+	CachedLBA       bool  // an acknowledged write survives LBA by LBA
+	FlushLies       bool  // a flush hardens nothing
+}
+
+// pieces reports whether a write of n sectors from start on falls apart into
+// LBAs.
+func (d *Device) pieces(start, n int64, acknowledged bool) bool {
+	const s = blk.SectorSize
+	if n*s <= d.LBA {
+		return false
+	}
+	if n*s > d.NAWUPF || d.CachedLBA && acknowledged {
+		return true
+	}
+	if d.Boundary == 0 {
+		return false
+	}
+	first := start*s + d.PartitionOffset - d.BoundaryOffset
+	return floorDiv(first, d.Boundary) != floorDiv(first+n*s-1, d.Boundary)
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// diskSize returns the size of the disk. XFS refuses less than 300 MiB; what is
+// not written takes no memory.
+func (c *Config) diskSize() int64 {
+	switch c.Filesystem {
+	case "xfs":
+		return 320 << 20
+	case "ext4":
+		return 64 << 20
+	}
+	const unit = 1 << 20
+	return (c.Workload.File + unit - 1) / unit * unit
+}
+
+// Missing returns a *loopfs.MissingError when this machine cannot record a disk with
+// that file system.
+func Missing(filesystem string) error {
+	if what := disk.Missing(); what != "" {
+		return &loopfs.MissingError{What: what}
+	}
+	if filesystem == "block" {
+		filesystem = ""
+	}
+	if err := loopfs.Missing(loopfs.Options{Filesystem: filesystem}); err != nil {
+		return err
+	}
+	known, err := os.ReadFile("/proc/filesystems")
+	if err == nil && !strings.Contains(string(known), "\tfuse\n") {
+		return &loopfs.MissingError{What: "this kernel does not know fuse"}
+	}
+	return err
+}

@@ -1,0 +1,217 @@
+package recorded
+
+import (
+	"fmt"
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/blk"
+	"untorn/internal/blk/logwrites"
+)
+
+// entry makes a write of n sectors whose content names it.
+func entry(name byte, sector, n int) logwrites.Entry {
+	e := logwrites.Entry{Sector: uint64(sector), Sectors: uint64(n)}
+	for i := range n {
+		b := make([]byte, blk.SectorSize)
+		b[0], b[1] = name, byte(i)
+		e.Data = append(e.Data, b...)
+	}
+	return e
+}
+
+func said(text string) logwrites.Entry {
+	return logwrites.Entry{Flags: logwrites.Mark, Data: []byte(text)}
+}
+
+var flush = logwrites.Entry{Flags: logwrites.Flush}
+
+// medium is a small disk as bytes that name the writes: two a sector.
+func (s *Space) medium(img *Image, sectors int) string {
+	out := make([]byte, 2*sectors)
+	for i := range sectors {
+		copy(out[2*i:], s.contents.bytes[s.base[int64(i)]][:2])
+	}
+	for _, c := range img.delta {
+		copy(out[2*c.sector:], s.contents.bytes[c.content][:2])
+	}
+	return string(out)
+}
+
+// bruteForce lists every medium that the crash rule allows at a cut, written
+// down without looking at how enumerate does it.
+func bruteForce(base, entries []logwrites.Entry, d *Device, sectors int) map[string]bool {
+	type piece struct{ e, from, to int }
+	var pieces []piece
+	first := 0
+	for i, e := range entries {
+		if e.Flags&logwrites.Flush != 0 && !d.FlushLies {
+			first = i + 1
+		}
+		if d.Protected && e.Flags&(logwrites.Flush|logwrites.Mark) == 0 {
+			first = i
+		}
+	}
+	medium := make([]byte, 2*sectors)
+	put := func(m []byte, e *logwrites.Entry, from, to int) {
+		for k := from; k < to; k++ {
+			at := m[2*(int(e.Sector)+k):]
+			at[0], at[1] = 0, 0
+			if e.Flags&logwrites.Discard == 0 {
+				copy(at[:2], e.Data[k*blk.SectorSize:])
+			}
+		}
+	}
+	for i := range base {
+		if base[i].Flags == 0 {
+			put(medium, &base[i], 0, int(base[i].Sectors))
+		}
+	}
+	for i := range entries {
+		e := &entries[i]
+		if e.Flags&(logwrites.Flush|logwrites.Mark) != 0 {
+			continue
+		}
+		n := int(e.Sectors)
+		if i < first {
+			put(medium, e, 0, n)
+			continue
+		}
+		size, start := int64(n)*blk.SectorSize, int64(e.Sector)*blk.SectorSize
+		crosses := d.Boundary > 0 && start/d.Boundary != (start+size-1)/d.Boundary
+		if e.Flags&logwrites.Discard == 0 && size <= max(d.NAWUPF, d.LBA) && !crosses && !d.CachedLBA {
+			pieces = append(pieces, piece{i, 0, n})
+			continue
+		}
+		for k := 0; k < n; k += int(d.LBA / blk.SectorSize) {
+			pieces = append(pieces, piece{i, k, k + int(d.LBA/blk.SectorSize)})
+		}
+	}
+	out := make(map[string]bool)
+	for m := range uint64(1) << len(pieces) {
+		img := append([]byte(nil), medium...)
+		for i, p := range pieces {
+			if m>>i&1 != 0 {
+				put(img, &entries[p.e], p.from, p.to)
+			}
+		}
+		out[string(img)] = true
+	}
+	return out
+}
+
+// Every image is one that the crash rule allows, and of a small log every one is
+// there; of a larger one, those that break most.
+func TestImagesKeepToTheCrashRule(t *testing.T) {
+	const sectors = 24
+	r := rand.New(rand.NewSource(7))
+	whole := 0
+	for run := range 300 {
+		d := Device{LBA: []int64{512, 1024}[r.Intn(2)], NAWUPF: []int64{512, 2048, 4096}[r.Intn(3)], Boundary: []int64{0, 4096}[r.Intn(2)],
+			Protected: r.Intn(5) == 0, CachedLBA: r.Intn(5) == 0, FlushLies: r.Intn(8) == 0}
+		lba := int(d.LBA / 512)
+		rec := &Recording{Base: []logwrites.Entry{entry('0', 0, sectors)}, Entries: []logwrites.Entry{said("call 1")}}
+		for i := range 4 {
+			n := (1 + r.Intn(3)) * lba
+			at := r.Intn((sectors-n)/lba) * lba
+			switch r.Intn(6) {
+			case 0:
+				rec.Entries = append(rec.Entries, flush)
+			case 1:
+				rec.Entries = append(rec.Entries, logwrites.Entry{Flags: logwrites.Discard, Sector: uint64(at), Sectors: uint64(n)})
+			default:
+				rec.Entries = append(rec.Entries, entry(byte('a'+i), at, n))
+			}
+		}
+		s, err := rec.enumerate(&d, 1000, uint64(run))
+		require.NoError(t, err)
+		at := make(map[int]map[string]bool)
+		for _, f := range s.Found {
+			if at[f.Cut] == nil {
+				at[f.Cut] = make(map[string]bool)
+			}
+			at[f.Cut][s.medium(&s.Images[f.Image], sectors)] = true
+		}
+		for cut := 1; cut <= len(rec.Entries); cut++ {
+			want := bruteForce(rec.Base, rec.Entries[:cut], &d, sectors)
+			for m := range at[cut] {
+				require.True(t, want[m], "run %d cut %d: an image that no loss of power leaves", run, cut)
+			}
+			if s.Whole {
+				require.Equal(t, want, at[cut], "run %d cut %d", run, cut)
+			}
+		}
+		if s.Whole {
+			whole++
+		}
+	}
+	require.Greater(t, whole, 50)
+	require.Less(t, whole, 250)
+}
+
+// A large space is a sample: no more images than asked for, half a write next to
+// the write after it among the first, and another seed gives others.
+func TestSample(t *testing.T) {
+	d := Device{LBA: 512, NAWUPF: 512}
+	rec := &Recording{Entries: []logwrites.Entry{said("call 1"), entry('a', 0, 16), entry('b', 16, 1), said("return 1 8192")}}
+	spaces := make([]*Space, 3)
+	for i, seed := range []uint64{1, 1, 2} {
+		var err error
+		spaces[i], err = rec.enumerate(&d, 60, seed)
+		require.NoError(t, err)
+		require.False(t, spaces[i].Whole)
+		require.Len(t, spaces[i].Images, 60)
+	}
+	text := func(s *Space) (all []string) {
+		for i := range s.Found {
+			all = append(all, fmt.Sprint(s.Found[i].Cut, s.Found[i].String()))
+		}
+		return all
+	}
+	require.Equal(t, text(spaces[0]), text(spaces[1]))
+	require.NotEqual(t, text(spaces[0]), text(spaces[2]))
+	require.Contains(t, text(spaces[0]), "3writes 1 8 of 16 pieces (0-7), 2 whole")
+	require.Contains(t, text(spaces[0]), "3writes 1 lost, 2 whole")
+	require.Contains(t, text(spaces[0]), "3writes 1 15 of 16 pieces (1-15), 2 whole")
+}
+
+// A saved cut reads back, and damage to it is an error that names the line.
+func TestSavedCut(t *testing.T) {
+	f := &Found{Cut: 57, Choices: []Choice{
+		{Write: 50, Pieces: 1, Alive: []bool{true}},
+		{Write: 51, Pieces: 5, Alive: []bool{true, true, false, false, true}},
+		{Write: 52, Pieces: 3, Alive: make([]bool, 3)},
+	}}
+	text := "untorn recorded 1\ncut 57\nwrite 50 of 1: 0\nwrite 51 of 5: 0-1 4\nwrite 52 of 3: none\n"
+	require.Equal(t, text, f.Text())
+	got, err := ParseFound(text)
+	require.NoError(t, err)
+	require.Equal(t, f, got)
+	for bad, want := range map[string]string{
+		"":                           "line 1",
+		"untorn recorded 2\ncut 1\n": "line 1",
+		"untorn recorded 1\n":        "no cut",
+		"untorn recorded 1\ncut 0\n": "line 2",
+		"untorn recorded 1\ncut 1\nwrite 1 of 2: 2\n":         "line 3",
+		"untorn recorded 1\ncut 1\nwrite 1 of 2: 1-0\n":       "line 3",
+		"untorn recorded 1\ncut 1\nwrite 1 of 0: none":        "line 3",
+		"untorn recorded 1\ncut 1\nwrite 1 of 2":              "line 3",
+		"untorn recorded 1\ncut 1\nwrite 1 of 99999999: none": "line 3",
+	} {
+		_, err := ParseFound(bad)
+		require.ErrorContains(t, err, want, "%q", bad)
+	}
+}
+
+func FuzzParseFound(f *testing.F) {
+	f.Add("untorn recorded 1\ncut 57\nwrite 51 of 5: 0-1 4\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if x, err := ParseFound(text); err == nil {
+			again, err := ParseFound(x.Text())
+			require.NoError(t, err)
+			require.Equal(t, x, again)
+		}
+	})
+}

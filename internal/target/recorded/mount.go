@@ -1,0 +1,140 @@
+package recorded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"untorn/internal/blk"
+	"untorn/internal/sys"
+	"untorn/internal/target/file"
+	"untorn/verifier"
+)
+
+// Recovered is what the kernel made of an image.
+type Recovered struct {
+	File   *verifier.File // nil when recovery failed
+	Broken string         // why it failed
+}
+
+// recover mounts every image of a space, several at a time, and reads the file.
+// done is told how many are done. When ctx ends those that are missing are nil.
+func (c *Config) recover(ctx context.Context, r *Recording, s *Space, workers int, done func(n int)) ([]*Recovered, error) {
+	out := make([]*Recovered, len(s.Images))
+	var next, finished atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for ctx.Err() == nil && failed.Load() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(out) {
+					return
+				}
+				x, err := c.recoverOne(r, s, &s.Images[i])
+				if err != nil {
+					failed.Store(&err)
+					return
+				}
+				out[i] = x
+				done(int(finished.Add(1)))
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return nil, *err
+	}
+	return out, nil
+}
+
+// recoverOne writes an image into memory, lets the kernel mount it, which
+// recovers it, and reads the file. Nothing of it is left.
+func (c *Config) recoverOne(r *Recording, s *Space, img *Image) (x *Recovered, err error) {
+	fd, err := sys.MemoryFile(c.diskSize())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sys.Close(fd)) }()
+	if err := writeImage(fd, r, s, img); err != nil {
+		return nil, err
+	}
+	dev, loop, err := sys.AttachLoop(fmt.Sprintf("/proc/self/fd/%d", fd), sys.LoopOptions{Block: int(c.Device.LBA)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, detach(loop)) }()
+	if c.Filesystem == "block" {
+		f, err := file.ReadFile(dev, c.Workload.File)
+		return &Recovered{File: f}, err
+	}
+	options := map[string]string{}
+	if c.Filesystem == "xfs" {
+		options["nouuid"] = "" // images of one file system are mounted side by side
+	}
+	m, err := sys.MountDetached(dev, c.Filesystem, options)
+	if err != nil {
+		if machine(err) {
+			return nil, err
+		}
+		return &Recovered{Broken: "recovery: " + err.Error()}, nil
+	}
+	defer func() { err = errors.Join(err, sys.Close(m)) }()
+	f, err := file.ReadFile(inMount(m, fileName), -1)
+	if err != nil {
+		if machine(err) {
+			return nil, err
+		}
+		return &Recovered{Broken: "the file cannot be read: " + err.Error()}, nil
+	}
+	return &Recovered{File: f}, nil
+}
+
+// machine reports whether an error says something about the machine and nothing
+// about an image.
+func machine(err error) bool {
+	switch sys.ErrnoOf(err) {
+	case 0, sys.ENOMEM, sys.EPERM, sys.EACCES, sys.EBUSY, sys.ENODEV, sys.EMFILE, sys.ENFILE:
+		return true
+	}
+	return false
+}
+
+// writeImage writes an image to a file of zeros.
+func writeImage(fd int, r *Recording, s *Space, img *Image) error {
+	return r.eachRun(s, img, func(b []byte, sector int64) error { return writeAt(fd, b, sector) })
+}
+
+// eachRun calls put for the runs of sectors that make an image of a disk of
+// zeros; later ones replace earlier ones.
+func (r *Recording) eachRun(s *Space, img *Image, put func(b []byte, sector int64) error) error {
+	for i := range r.Base {
+		if e := &r.Base[i]; e.Flags == 0 {
+			if err := put(e.Data, int64(e.Sector)); err != nil {
+				return err
+			}
+		}
+	}
+	var run []byte
+	for i := range img.delta {
+		run = append(run, s.contents.bytes[img.delta[i].content]...)
+		if i+1 < len(img.delta) && img.delta[i+1].sector == img.delta[i].sector+1 {
+			continue
+		}
+		if err := put(run, img.delta[i].sector+1-int64(len(run)/blk.SectorSize)); err != nil {
+			return err
+		}
+		run = run[:0]
+	}
+	return nil
+}
+
+func writeAt(fd int, b []byte, sector int64) error {
+	n, err := sys.Pwritev2(fd, [][]byte{b}, sector*blk.SectorSize, 0)
+	if err == nil && n != len(b) {
+		err = fmt.Errorf("an image in memory: %d of %d bytes", n, len(b))
+	}
+	return err
+}

@@ -1,0 +1,171 @@
+package recorded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"untorn/internal/blk/logwrites"
+	"untorn/internal/disk"
+	"untorn/internal/sys"
+	"untorn/internal/target/file"
+	"untorn/workloads"
+)
+
+// fileName is the file that operations run on, in the root of the file system.
+const fileName = "file"
+
+// Recording is what a run left: the content of the disk before it, and all that
+// the disk and the caller saw then, in one order.
+type Recording struct {
+	Base    []logwrites.Entry // writes onto zeros
+	Entries []logwrites.Entry
+	History *workloads.History // of the whole run
+	Kernel  string             // release of the kernel
+	Limits  *file.Limits       // what it says of atomic writes to the file
+}
+
+// Record runs the operations of a configuration once. Nothing of the disk, the
+// loop device and the mount is left, also when it fails. Errors of type
+// *file.UnsupportedError say that the file system did not lay the file out as
+// asked for.
+func Record(ctx context.Context, c *Config) (r *Recording, err error) {
+	p, err := disk.Start(c.Server, c.diskSize())
+	if err != nil {
+		return nil, err
+	}
+	// The disk goes last: what is above it has to write to it.
+	defer func() { err = errors.Join(err, p.Close()) }()
+	dev, fd, err := sys.AttachLoop(p.Path(), sys.LoopOptions{Direct: true, Block: int(c.Device.LBA)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, detach(fd)) }()
+	if err := c.mkfs(dev); err != nil {
+		return nil, err
+	}
+	// Version 0 is made, and the file system unmounted, so that all of it is on
+	// the medium.
+	err = c.mounted(dev, func(path string) error { return c.prepare(path) })
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Record(); err != nil {
+		return nil, err
+	}
+	if err := p.SetFaults(c.Faults); err != nil {
+		return nil, err
+	}
+	r = &Recording{}
+	if r.Kernel, err = sys.Kernel(); err != nil {
+		return nil, err
+	}
+	// The recording ends before the file system is unmounted.
+	var log []logwrites.Entry
+	err = c.mounted(dev, func(path string) (err error) {
+		defer func() {
+			var logErr error
+			log, logErr = p.Log()
+			err = errors.Join(err, logErr)
+		}()
+		return r.run(ctx, c, path, p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, r.split(log)
+}
+
+func detach(fd int) error { return errors.Join(sys.DetachLoop(fd), sys.Close(fd)) }
+
+// mkfs makes the file system. Nothing is left for a thread of the kernel to
+// write later.
+func (c *Config) mkfs(dev string) error {
+	block := strconv.FormatInt(c.Block, 10)
+	var args []string
+	switch c.Filesystem {
+	case "xfs":
+		args = []string{"mkfs.xfs", "-q", "-f", "-K", "-s", fmt.Sprintf("size=%d", max(c.Device.LBA, 512)), "-b", "size=" + block}
+	case "ext4":
+		args = []string{"mkfs.ext4", "-q", "-F", "-b", block, "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0"}
+		if c.Cluster > c.Block {
+			args = append(args, "-O", "bigalloc", "-C", strconv.FormatInt(c.Cluster, 10))
+		}
+	default:
+		return nil
+	}
+	out, err := exec.Command(args[0], append(args[1:], dev)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// mounted calls f with the path of the file while its file system is mounted,
+// which is the device itself where there is none.
+func (c *Config) mounted(dev string, f func(path string) error) (err error) {
+	if c.Filesystem == "block" {
+		return f(dev)
+	}
+	options := map[string]string{}
+	if c.Filesystem == "xfs" && c.MaxAtomicWrite > 0 {
+		options["max_atomic_write"] = strconv.FormatInt(c.MaxAtomicWrite, 10)
+	}
+	m, err := sys.MountDetached(dev, c.Filesystem, options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sys.Close(m)) }()
+	return f(inMount(m, fileName))
+}
+
+func inMount(m int, name string) string { return fmt.Sprintf("/proc/self/fd/%d/%s", m, name) }
+
+// open opens the target of the operations.
+func (c *Config) open(path string, existing bool, hook file.Hook) (*file.Target, error) {
+	return file.Open(file.Config{Workload: c.Workload, Path: path, Existing: existing, Hook: hook})
+}
+
+// prepare makes version 0.
+func (c *Config) prepare(path string) error {
+	t, err := c.open(path, false, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.Prepare(), t.Close())
+}
+
+// run runs the operations; the disk hears what the callers see.
+func (r *Recording) run(ctx context.Context, c *Config, path string, p *disk.Process) error {
+	t, err := c.open(path, true, marks{p})
+	if err != nil {
+		return err
+	}
+	if r.Limits, err = t.Limits(); err == nil {
+		r.History, err = t.Run(ctx)
+	}
+	return errors.Join(err, t.Close())
+}
+
+// marks puts what the callers see into the log of the disk.
+type marks struct{ disk *disk.Process }
+
+func (m marks) Call(op int) error { return m.disk.Mark(fmt.Sprintf("call %d", op)) }
+
+func (m marks) Return(op int, r workloads.Result) error {
+	return m.disk.Mark(fmt.Sprintf("return %d %d", op, int32(r)))
+}
+
+// split takes a log apart where the recording began.
+func (r *Recording) split(log []logwrites.Entry) error {
+	for i := range log {
+		if log[i].Flags&logwrites.Mark != 0 && string(log[i].Data) == disk.StartMark {
+			r.Base, r.Entries = log[:i], log[i+1:]
+			return nil
+		}
+	}
+	return errors.New("the log has no mark where the recording began")
+}
