@@ -54,10 +54,12 @@ var arrows = map[string][]string{
 	"internal/disk":        {"internal/blk", "internal/blk/logwrites", "internal/sys"},
 	"internal/conform":     {"internal/sys", "internal/loopfs", "internal/blk", "workloads", "engine", "crashsim/nvme"},
 	"internal/target/file": {"workloads", "internal/blk", "internal/stamp", "internal/sys", "verifier"},
+	// It runs operations as target file does, and judges what a kernel made of an
+	// image while it has that mounted.
 	"internal/target/recorded": {"workloads", "internal/blk", "internal/blk/logwrites", "internal/stamp", "internal/sys", "internal/disk",
 		"internal/loopfs", "internal/target/file", "verifier"},
 	"internal/report": {"verifier", "internal/cost"},
-	"internal/run": {"internal/tape", "internal/blk", "internal/blk/logwrites", "internal/stamp", "workloads", "crashsim",
+	"internal/run": {"internal/tape", "internal/blk", "internal/blk/logwrites", "internal/stamp", "workloads", "crashsim", "crashsim/nvme",
 		"crashsim/explore", "engine", "verifier", "scenarios", "internal/target/model", "internal/target/file", "internal/report", "internal/cost",
 		"internal/replayid", "internal/journal", "internal/probe", "internal/witness", "internal/conform", "internal/loopfs", "internal/disk",
 		"internal/target/recorded"},
