@@ -130,7 +130,7 @@ func (v *Verifier) nothing(p *piece) Verdict {
 // where that is zeros, and what punched, zeroed or truncated it.
 func (v *Verifier) versionsOfZero(st int32) uint64 {
 	l := &v.layout.stretches[st]
-	set := l.zeroing & v.shape[st].writes &^ v.h.RefusedMask()
+	set := l.zeroing & v.shape[st].writes
 	if l.zero {
 		set |= 1
 	}
@@ -192,8 +192,8 @@ func (v *Verifier) sector(h blk.Handle, at, st int32) (version uint64, verdict V
 		if l.data && h.Place() == int(at)%blk.MaxPlace {
 			return 1, Held
 		}
-	case w <= workloads.MaxOps && v.shape[st].writes>>w&1 != 0 && v.h.RefusedMask()>>w&1 == 0:
-		if h.Place() == int(at)-int(v.h.Op(w).Start()/blk.SectorSize) {
+	case w <= workloads.MaxOps && v.shape[st].writes>>w&1 != 0:
+		if h.Place() == int(at-v.layout.starts[w]) {
 			return 1 << w, Held
 		}
 	}

@@ -42,6 +42,7 @@ type layout struct {
 	unitsOf   []int32             // units[unitsOf[g]:unitsOf[g+1]] are those of group g
 	end       [ondisk.Files]int32 // after the sectors that any operation or version 0 covers
 	initial   [ondisk.Files]int32 // after the sectors of version 0
+	starts    []int32             // by operation: the first sector of its range
 	writes    uint64
 	shorten   uint64 // truncations, and what else makes a file shorter
 	cutters   uint64 // operations that may cut a unit: truncations, and what moves content
@@ -112,6 +113,7 @@ func newLayout(w *workloads.Workload, block int32) (*layout, error) {
 
 // ends works out how far the files reach, and returns the edges that sizes make.
 func (l *layout) ends(w *workloads.Workload) (edges []int32) {
+	l.starts = make([]int32, 1, len(w.Ops)+1)
 	for f := range w.Files() {
 		l.initial[f] = baseOf(f) + int32(w.Size(f)/blk.SectorSize)
 		l.end[f] = l.initial[f]
@@ -119,6 +121,7 @@ func (l *layout) ends(w *workloads.Workload) (edges []int32) {
 	}
 	for i := range w.Ops {
 		op := &w.Ops[i]
+		l.starts = append(l.starts, int32(op.Start()/blk.SectorSize))
 		l.on[op.File] |= 1 << (i + 1)
 		end := &l.end[op.File]
 		if op.Extends() > 0 || op.Kind == workloads.Truncate || op.Shifts() != 0 {

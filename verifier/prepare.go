@@ -10,7 +10,7 @@ import (
 // shape is what the sectors of a stretch may hold at a cut.
 type shape struct {
 	may     uint64 // versions that some sector may hold: not replaced by a durable one
-	writes  uint64 // operations that were called and cover the stretch
+	writes  uint64 // operations that were called, and not refused, and cover the stretch
 	partial uint64 // durable operations that wrote a first part of it only
 	gone    uint64 // versions that an absent sector may be
 }
@@ -45,7 +45,7 @@ func (v *Verifier) prepare() {
 	}
 	for i := range l.stretches {
 		st, sh := &l.stretches[i], &v.shape[i]
-		sh.writes = st.writes & h.Called()
+		sh.writes = st.writes & called
 		sh.may = st.writes&called | 1
 		sh.gone = v.absences(st)
 		for m := st.writes & h.Durable(); m != 0; m &= m - 1 {

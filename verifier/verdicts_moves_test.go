@@ -391,3 +391,20 @@ func TestTooManyMoves(t *testing.T) {
 	_, err = New(Config{Workload: d.w, Contract: Untorn, Super: d.super, Interner: d.in})
 	require.ErrorContains(t, err, "into more than 65536 pieces")
 }
+
+// Following content through moves takes no memory.
+func TestMovesTakeNoMemory(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, atomic, clone, collapse, fsync).see("c1 r1 c2 r2 c3 r3 c4")
+	v := d.verifier(Untorn)
+	v.Begin(d.h)
+	v.Set(0, d.image)
+	v.Recover()
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		for g := range v.layout.groups() {
+			v.Leaf(g, &one)
+			v.Choice(&one)
+			v.Component()
+		}
+		v.State(&one)
+	}))
+}
