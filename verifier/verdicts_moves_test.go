@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -407,4 +408,14 @@ func TestMovesTakeNoMemory(t *testing.T) {
 		}
 		v.State(&one)
 	}))
+}
+
+// Where a durable short write ended in the source of a move, what was moved is
+// judged differently before and after that, and is varied apart.
+func TestMovesCarryEnds(t *testing.T) {
+	d := mkfs(t, 64*kib, workloads.Contiguous, quarter3, fsync, collapse).see("c1 h1 c2 r2 c3")
+	d.checkpoint(mapped(4, 8, 4), punched4K(8, 4))
+	v := d.verifier(Untorn)
+	d.drive(v)
+	require.True(t, slices.ContainsFunc(v.m.cells, func(c blk.Cell) bool { return c.Start == d.super.Sector(8)+16 }), "%v", v.m.cells)
 }

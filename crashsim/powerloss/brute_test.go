@@ -202,9 +202,30 @@ func (w *world) format(size int32) {
 	for i := range size {
 		w.initial[w.super.Sector(0)+i] = w.zero(i)
 	}
+	if w.moves && w.rnd.IntN(2) == 0 {
+		w.moveFirst()
+	}
 	for s := w.super.Sector(2 * blocks); s < w.super.Sector(2*blocks)+int32(w.w.Second/512); s++ {
 		w.initial[s] = w.zero(w.fileSector(s))
 	}
+}
+
+// moveFirst formats the disk with what moves of the workload leave.
+func (w *world) moveFirst() {
+	var items []ondisk.Item
+	for i := range w.w.Ops {
+		if op := &w.w.Ops[i]; op.Moves() {
+			items = append(items, w.moved(op)...)
+		}
+	}
+	w.lsn++
+	n := ondisk.CheckpointSectors(len(items), w.super.LBA)
+	for i := range n {
+		var b [512]byte
+		ondisk.EncodeLogSector(&b, w.lsn, i, n, items)
+		w.meta(w.logEnd+i, [][512]byte{b})
+	}
+	w.logEnd += n
 }
 
 // fileSector returns the file sector that a sector of the disk is one of: the
@@ -254,12 +275,12 @@ func (w *world) shift() int32 {
 	if w.rnd.IntN(2) == 0 {
 		return 0
 	}
-	for i := range w.w.Ops {
-		if n := w.w.Ops[i].Shifts(); n != 0 {
-			return int32(n / 512)
-		}
+	op := &w.w.Ops[w.rnd.IntN(len(w.w.Ops))]
+	if op.Kind == workloads.Clone {
+		from, _ := op.Carries(op.Start())
+		return int32((op.Start() - from) / 512)
 	}
-	return 0
+	return int32(op.Shifts() / 512)
 }
 
 // moved returns items of a record that a move leaves, some or all of them.
@@ -468,7 +489,7 @@ func (w *world) small() bool {
 // The promise of docs/judging.md: what is judged once for many finds every
 // class of content that brute force finds, and counts the same images.
 func TestReducedEqualsBruteForce(t *testing.T) {
-	want := 2400
+	want := 4000
 	if testing.Short() {
 		want = 900
 	}
