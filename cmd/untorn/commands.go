@@ -23,7 +23,7 @@ func finish(code int, err error) error {
 }
 
 func verifyCommand(s *streams) *cobra.Command {
-	var image, history, file string
+	var image, history, file, second string
 	c := &cobra.Command{
 		Use:   "verify {--image FILE | --file FILE} --history FILE",
 		Short: "Judge an image of a disk, or a file",
@@ -44,9 +44,10 @@ is 0 when it held or is app-torn, and 1 otherwise.`,
 			if err != nil {
 				return usage(err)
 			}
-			return finish(run.VerifyFile(s.out, file, -1, h))
+			return finish(run.VerifyFile(s.out, file, second, -1, h))
 		},
 	}
+	c.Flags().StringVar(&second, "second", "", "the second file, of a history of two")
 	c.Flags().StringVar(&file, "file", "", "the file that the workload was about")
 	c.Flags().StringVar(&image, "image", "", "the image, as a run leaves it in image.raw")
 	c.Flags().StringVar(&history, "history", "", "the history, as a run leaves it in history.txt")

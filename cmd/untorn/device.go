@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,10 +16,10 @@ func deviceCommand(s *streams) *cobra.Command {
 		Short: "Look at, and run on, the files and devices of this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usage(errors.New("device needs a command; allowed: probe, conformance, run, verify"))
+			return usage(errors.New("device needs a command; allowed: probe, conformance, run, verify, speed"))
 		},
 	}
-	c.AddCommand(probeCommand(s), conformanceCommand(s), deviceRunCommand(s), deviceVerifyCommand(s))
+	c.AddCommand(probeCommand(s), conformanceCommand(s), deviceRunCommand(s), deviceVerifyCommand(s), speedCommand(s))
 	return c
 }
 
@@ -71,6 +72,54 @@ root. The exit code is 1 when a difference has no known reason.`,
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "format: text, json")
+	completeWords(c, "format", []string{"text", "json"})
+	return c
+}
+
+func speedCommand(s *streams) *cobra.Command {
+	var l run.Load
+	var unit, size, format, destroy string
+	var existing bool
+	c := &cobra.Command{
+		Use:   "speed --on PATH",
+		Short: "Write stamped units at random as fast as they go",
+		Long: `Speed writes units at random aligned places of a file or block device with
+O_DIRECT, each stamped, for some time, then reads back every unit that was
+written and checks that it holds, whole, what was written last. It prints writes
+a second. ci/fio.sh compares that with fio.`,
+		Example: `  untorn device speed --on /mnt/xfs/scratch --atomic
+  untorn device speed --on /mnt/xfs/scratch --atomic --depth 16 --unit 64KiB --time 30s`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if l.Unit, err = run.ParseSize(unit); err != nil {
+				return usage(fmt.Errorf("--unit: %w", err))
+			}
+			if l.Size, err = run.ParseSize(size); err != nil {
+				return usage(fmt.Errorf("--size: %w", err))
+			}
+			switch {
+			case l.Path == "":
+				return usage(errors.New("device speed needs --on PATH; allowed: a file that does not exist, or a block device"))
+			case l.Depth < 0 || l.Depth > maxDepth:
+				return usage(fmt.Errorf("--depth %d; allowed: 0 to %d", l.Depth, maxDepth))
+			case format != "text" && format != "json":
+				return usage(fmt.Errorf("--format %q; allowed: text, json", format))
+			}
+			return finish(run.Speed(c.Context(), s.out, l, existing, destroy, format == "json"))
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&l.Path, "on", "", "the file, which must not exist yet and is removed, or the block device")
+	fl.StringVar(&unit, "unit", "16KiB", "length of a write")
+	fl.StringVar(&size, "size", "256MiB", "how much of the file or device is written to")
+	fl.BoolVar(&l.Atomic, "atomic", false, "write with RWF_ATOMIC")
+	fl.IntVar(&l.Depth, "depth", 0, "writes in flight together by io_uring; 0 is pwritev2")
+	fl.DurationVar(&l.Time, "time", 5*time.Second, "how long")
+	fl.Int64Var(&l.Seed, "seed", 1, "seed of the places")
+	fl.BoolVar(&existing, "existing", false, "the file may exist; its content is lost, and it stays")
+	fl.StringVar(&destroy, "destroy", "", "serial number or size of the block device, whose content is lost")
+	fl.StringVar(&format, "format", "text", "format: text, json")
 	completeWords(c, "format", []string{"text", "json"})
 	return c
 }

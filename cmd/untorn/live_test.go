@@ -42,13 +42,18 @@ func TestLiveUsage(t *testing.T) {
 		{"run s.yaml --target file --on x --depth -1", "--depth -1; allowed: 0 to 256"},
 		{"run s.yaml --target file --on x --repeat 0", "--repeat 0; allowed: 1 to"},
 		{"run s.yaml --target file --on x --destroy 1GiB", "x is no block device"},
-		{"device", "device needs a command; allowed: probe, conformance, run, verify"},
+		{"device", "device needs a command; allowed: probe, conformance, run, verify, speed"},
 		{"device run s.yaml", "needs --on PATH"},
 		{"device run s.yaml --on x", "needs --witness ADDR"},
 		{"device run s.yaml --on x --witness 127.0.0.1:1", "no token; allowed: --token-file FILE, or the variable UNTORN_TOKEN"},
 		{"device run s.yaml --on x --witness 127.0.0.1:1 --token-file there", "allowed: a file that its owner alone can read"},
 		{"device run s.yaml --on x --witness 127.0.0.1:1 --token-file short", "a token of 5 bytes; allowed: 16 and more"},
 		{"device run s.yaml --on x --witness 127.0.0.1:1 --rounds -1", "allowed: 0 and above"},
+		{"device speed", "needs --on PATH"},
+		{"device speed --on x --unit 12KiB", "a unit of 12288 bytes; allowed: powers of two"},
+		{"device speed --on x --unit much", "--unit: "},
+		{"device speed --on there", "there exists; allowed: a file that does not"},
+		{"device speed --on x --depth 1000", "--depth 1000; allowed: 0 to 256"},
 		{"device verify --on x", "needs --on PATH and --witness ADDR"},
 		{"witness", "witness needs --listen ADDR"},
 		{"witness --listen :0", "no token"},
@@ -143,4 +148,15 @@ func TestVerifyFile(t *testing.T) {
 	code, _, errs := call(t, "verify", "--file", filepath.Join("no", "where"), "--history", "history.txt")
 	assert.Equal(t, run.ExitUsage, code)
 	assert.Contains(t, errs, "no such file")
+}
+
+// A load is read back, and leaves a file only where there was one.
+func TestSpeed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, depth := range []string{"0", "8"} {
+		code, out, errs := call(t, "device", "speed", "--on", "load", "--size", "4MiB", "--time", "50ms", "--depth", depth)
+		assert.Equal(t, run.ExitOK, code, errs)
+		assert.Regexp(t, `^[1-9][0-9]* writes in .* [1-9][0-9]* units read back, each whole\n$`, out)
+		assert.NoFileExists(t, "load")
+	}
 }

@@ -133,6 +133,7 @@ it held or is app-torn, and 1 otherwise, or when nothing can be said.`,
 		},
 	}
 	c.Flags().StringVar(&p.Path, "on", "", "the file or block device that was written")
+	c.Flags().StringVar(&p.Second, "on-second", "", "the second file, for a workload of two")
 	witnessFlag(c, &p.Witness)
 	tokenFlag(c, &tokenFile)
 	c.Flags().StringVar(&name, "run", "", "name of the run, the last one by default")

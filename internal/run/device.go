@@ -1,14 +1,18 @@
 package run
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"untorn/internal/conform"
 	"untorn/internal/loopfs"
 	"untorn/internal/probe"
+	"untorn/internal/target/file"
+	"untorn/workloads"
 )
 
 // Probe prints what decides whether atomic writes to a path can be trusted, as
@@ -64,3 +68,49 @@ func Conformance(w io.Writer, asJSON bool, progress func(string)) (int, error) {
 	}
 	return code, nil
 }
+
+// Speed runs a load on a file, which it makes and removes unless existing is
+// set, or on a block device, and prints its rate.
+func Speed(ctx context.Context, w io.Writer, l file.Load, existing bool, destroy string, asJSON bool) (code int, err error) {
+	if err := errors.Join(l.Check(), file.Claim(l.Path, destroy)); err != nil {
+		return LiveExit(err), err
+	}
+	block := destroy != ""
+	if !block {
+		st, statErr := os.Stat(l.Path)
+		if statErr != nil || !existing || st.Size() != l.Size {
+			if err := file.Lay(l.Path, l.Size, existing); err != nil {
+				return LiveExit(err), err
+			}
+		}
+		if os.IsNotExist(statErr) {
+			defer func() {
+				if gone := remove(l.Path); gone != nil && err == nil {
+					code, err = ExitEnvironment, &EnvironmentError{gone}
+				}
+			}()
+		}
+	}
+	r, err := l.Run(ctx)
+	var mixture *file.MixtureError
+	switch {
+	case errors.As(err, &mixture):
+		return ExitUnexpected, err
+	case err != nil:
+		return LiveExit(err), err
+	case asJSON:
+		err = json.NewEncoder(w).Encode(r)
+	default:
+		_, err = fmt.Fprintf(w, "%d writes in %.1f s: %.0f a second; %d units read back, each whole\n", r.Writes, r.Seconds, r.PerSec, r.Units)
+	}
+	if err != nil {
+		return ExitEnvironment, &EnvironmentError{err}
+	}
+	return ExitOK, nil
+}
+
+// Load is what Speed runs.
+type Load = file.Load
+
+// ParseSize reads a number of bytes such as 16KiB.
+func ParseSize(s string) (int64, error) { return workloads.ParseSize(s) }

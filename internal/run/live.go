@@ -282,19 +282,24 @@ func (x *live) once(ctx context.Context) (one oneRun, err error) {
 func (x *live) write(out *output) error {
 	dir := filepath.Join(out.root, x.r.Scenario.Name, x.r.ID())
 	image, history := filepath.Join(dir, "file.raw"), filepath.Join(dir, "history.txt")
-	x.res.Counterexample = &report.Counterexample{Verdict: x.res.Verdict, Trace: []string{},
-		Replay: "untorn verify --file " + ShellWord(image) + " --history " + ShellWord(history)}
+	command := "untorn verify --file " + ShellWord(image) + " --history " + ShellWord(history)
+	leave := map[string]string{"history.txt": x.history, "file.raw": string(verifier.Bytes(x.content[0].Sectors, nil))}
+	if len(x.content) > 1 {
+		second := filepath.Join(dir, "second.raw")
+		command += " --second " + ShellWord(second)
+		leave["second.raw"] = string(verifier.Bytes(x.content[1].Sectors, nil))
+	}
+	x.res.Counterexample = &report.Counterexample{Verdict: x.res.Verdict, Trace: []string{}, Replay: command}
+	rep := newReport(x.o.Now())
+	rep.Results = []report.Result{*x.res.Result}
+	var js strings.Builder
+	if err := report.WriteJSON(&js, rep); err != nil {
+		return err
+	}
+	leave[reportFile] = js.String()
+	leave["scenario.yaml"] = fmt.Sprintf("# untorn %s, engine %s\n", Version, EngineVersion) + x.r.Reduce()
 	return atomically(dir, func(tmp string) error {
-		rep := newReport(x.o.Now())
-		rep.Results = []report.Result{*x.res.Result}
-		var js strings.Builder
-		if err := report.WriteJSON(&js, rep); err != nil {
-			return err
-		}
-		head := fmt.Sprintf("# untorn %s, engine %s\n", Version, EngineVersion)
-		raw := verifier.Bytes(x.content[0].Sectors, nil)
-		for name, data := range map[string]string{"scenario.yaml": head + x.r.Reduce(), "history.txt": x.history,
-			"file.raw": string(raw), reportFile: js.String()} {
+		for name, data := range leave {
 			if err := os.WriteFile(filepath.Join(tmp, name), []byte(data), 0o644); err != nil {
 				return err
 			}

@@ -224,7 +224,7 @@ func DeviceVerify(ctx context.Context, w io.Writer, p PowerCut, name string, sam
 	} else if block {
 		size = round.History.Workload().File
 	}
-	return VerifyFile(w, p.Path, size, round.History)
+	return VerifyFile(w, p.Path, p.Second, size, round.History)
 }
 
 // Serve is a witness that listens on addr and keeps its records in dir.

@@ -139,8 +139,9 @@ func Verify(w io.Writer, imageFile, historyFile string) (int, error) {
 }
 
 // VerifyFile judges a file as a reader finds it, or the first size bytes of a
-// device when size is not negative, in the way of Verify.
-func VerifyFile(w io.Writer, path string, size int64, h *workloads.History) (int, error) {
+// device when size is not negative, in the way of Verify. second is the second
+// file, for a history of two.
+func VerifyFile(w io.Writer, path, second string, size int64, h *workloads.History) (int, error) {
 	contract, ok := verifier.ParseContract(h.Contract)
 	if !ok {
 		return ExitUsage, fmt.Errorf("history: %q is no contract; allowed: untorn, old-or-new", h.Contract)
@@ -152,11 +153,21 @@ func VerifyFile(w io.Writer, path string, size int64, h *workloads.History) (int
 	if err != nil {
 		return ExitUsage, err
 	}
-	f, err := file.ReadFile(path, size)
-	if err != nil {
-		return ExitUsage, err
+	paths := []string{path}
+	if h.Workload().Files() == 2 {
+		if paths = append(paths, second); second == "" {
+			return ExitUsage, errors.New("the history is of two files, and one is given; allowed: --second, or --on-second, FILE")
+		}
 	}
-	rep, err := v.JudgeFiles([]verifier.File{*f}, h)
+	var files []verifier.File
+	for _, path := range paths {
+		f, err := file.ReadFile(path, size)
+		if err != nil {
+			return ExitUsage, err
+		}
+		files = append(files, *f)
+	}
+	rep, err := v.JudgeFiles(files, h)
 	if err != nil {
 		return ExitUsage, err
 	}

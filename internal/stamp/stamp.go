@@ -28,12 +28,19 @@ var le = binary.LittleEndian
 // Encode returns sector place of write number write. Both fit 32 bits.
 func Encode(write, place int) [Size]byte {
 	var b [Size]byte
+	Put(b[:], write, place)
+	return b
+}
+
+// Put stamps the first Size bytes of p as Encode does.
+func Put(p []byte, write, place int) {
+	b := (*[Size]byte)(p)
 	le.PutUint64(b[0:], magic|version<<48)
 	le.PutUint32(b[8:], uint32(write))
 	le.PutUint32(b[12:], uint32(place))
+	le.PutUint32(b[20:], 0)
 	fill(b[header:], uint64(uint32(write))<<32|uint64(uint32(place)))
-	le.PutUint32(b[16:], checksum(&b))
-	return b
+	le.PutUint32(b[16:], checksum(b))
 }
 
 // Decode reads a sector. ok is false unless it is, byte for byte, what Encode

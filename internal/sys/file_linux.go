@@ -261,6 +261,7 @@ const (
 	EBADF      = unix.EBADF
 	EACCES     = unix.EACCES
 	EBUSY      = unix.EBUSY
+	EEXIST     = unix.EEXIST
 	EINVAL     = unix.EINVAL
 	EIO        = unix.EIO
 	EFAULT     = unix.EFAULT

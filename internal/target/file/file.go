@@ -105,6 +105,9 @@ func Open(cfg Config) (*Target, error) {
 }
 
 func (t *Target) open() error {
+	if t.w.Files() > 1 && (t.cfg.Second == "" || t.cfg.Second == t.cfg.Path) {
+		return refused("a workload of two files; allowed: with a second path, which is another one")
+	}
 	for file := range t.w.Files() {
 		path := t.path(file)
 		first := descriptor{file: file}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"untorn/internal/loopfs"
+	"untorn/internal/needs"
 	"untorn/internal/sys"
 	"untorn/verifier"
 	"untorn/workloads"
@@ -18,7 +20,7 @@ import (
 // work is a workload of operations on a file of 64 KiB.
 func work(t *testing.T, ops ...string) *workloads.Workload {
 	t.Helper()
-	w := &workloads.Workload{File: 64 << 10, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous}
+	w := &workloads.Workload{File: 64 << 10, Second: 64 << 10, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous}
 	for _, text := range ops {
 		o, err := workloads.ParseOp(text)
 		require.NoError(t, err)
@@ -32,6 +34,9 @@ func target(t *testing.T, c Config) *Target {
 	t.Helper()
 	if c.Path == "" {
 		c.Path = filepath.Join(t.TempDir(), "file")
+	}
+	if c.Second == "" {
+		c.Second = c.Path + ".second"
 	}
 	x, err := Open(c)
 	require.NoError(t, err)
@@ -83,6 +88,9 @@ func TestOperations(t *testing.T) {
 			{"a: truncate offset=32KiB", "a: fsync"},
 			{"a: fallocate offset=32KiB length=64KiB", "a: fsync"},
 			{"a: punch offset=8KiB length=16KiB", "a: pread offset=0 length=32KiB", "a: fsync"},
+			{"a: collapse offset=8KiB length=16KiB", "a: pread offset=0 length=32KiB", "a: fsync"},
+			{"a: insert offset=8KiB length=16KiB", "a: pread offset=0 length=64KiB", "a: fsync"},
+			{"a: pwrite offset=0 length=8KiB file=1 direct", "a: pwrite offset=0 length=4KiB", "b: pread offset=32KiB length=4KiB file=1", "a: fsync file=1"},
 			{"a: zero offset=8KiB length=16KiB", "a: pread offset=0 length=32KiB", "a: fsync"},
 		} {
 			t.Run(fmt.Sprintf("%s depth %d", ops[0], depth), func(t *testing.T) {
@@ -128,6 +136,36 @@ func TestMoves(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, verifier.Lost, r.Verdict, "as if nothing had been done")
 		})
+	}
+}
+
+// What only XFS does here: clones, and atomic writes, which go through both ways
+// of issuing them; through the page cache they are refused.
+func TestOnXFS(t *testing.T) {
+	s := needs.Scratch(t, loopfs.Options{Filesystem: "xfs", Size: 320 << 20})
+	for i, c := range []struct {
+		ops     []string
+		refused uint64
+	}{
+		{[]string{"a: pwrite offset=0 length=4KiB", "a: clone offset=16KiB length=16KiB from=0", "a: pread offset=0 length=64KiB", "a: fsync"}, 0},
+		{[]string{"a: clone offset=0 length=16KiB from=32KiB from_file=1", "a: pread offset=0 length=16KiB", "a: fsync"}, 0},
+		{[]string{"a: pwrite offset=0 length=16KiB atomic direct", "b: pwrite offset=16KiB length=16KiB atomic direct dsync", "a: fsync"}, 0},
+		{[]string{"a: pwrite offset=0 length=16KiB atomic", "a: pwrite offset=0 length=12KiB atomic direct"}, 0b110},
+		{[]string{"a: pwrite offset=64KiB length=64KiB atomic direct append", "a: fsync"}, 0},
+	} {
+		for _, depth := range []int{0, 4} {
+			x := target(t, Config{Workload: work(t, c.ops...), Depth: depth, Path: s.Path(fmt.Sprintf("%d-%d", i, depth))})
+			h, r := finish(t, x)
+			require.Equal(t, verifier.Held, r.Verdict, "%v: %s", c.ops, r.Reason)
+			require.Equal(t, c.refused, h.RefusedMask(), "%v", c.ops)
+			if c.refused == 0 {
+				succeeded(t, h)
+			}
+			l, err := x.Limits()
+			require.NoError(t, err)
+			require.Empty(t, l.Differences(h))
+			require.Equal(t, "xfs", l.Filesystem)
+		}
 	}
 }
 

@@ -93,8 +93,7 @@ func (r *runner) op(n int) bool {
 // fill stamps a buffer as write number n.
 func fill(b []byte, n int) {
 	for i := 0; i < len(b); i += stamp.Size {
-		s := stamp.Encode(n, i/stamp.Size)
-		copy(b[i:], s[:])
+		stamp.Put(b[i:], n, i/stamp.Size)
 	}
 }
 

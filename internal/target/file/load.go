@@ -1,0 +1,251 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"untorn/internal/stamp"
+	"untorn/internal/sys"
+	"untorn/workloads"
+)
+
+// Load is direct writes of units at random places, each stamped with a number of
+// its own, as fast as they go.
+type Load struct {
+	Path   string
+	Size   int64 // of the part of the file or device that is written, in bytes
+	Unit   int64 // bytes, a power of two
+	Atomic bool
+	Depth  int // writes in flight together by io_uring, 0 for pwritev2
+	Time   time.Duration
+	Seed   int64
+}
+
+// Rate is what a load came to.
+type Rate struct {
+	Writes  int64   `json:"writes"`
+	Seconds float64 `json:"seconds"`
+	PerSec  float64 `json:"writes_per_second"`
+	Units   int64   `json:"units_checked"` // different ones, read back and found whole
+}
+
+// A MixtureError is a unit that does not hold what was written to it last.
+type MixtureError struct{ What string }
+
+func (e *MixtureError) Error() string { return e.What }
+
+// Check refuses a load that makes no sense.
+func (l *Load) Check() error {
+	switch {
+	case l.Unit < stamp.Size || l.Unit&(l.Unit-1) != 0 || l.Unit > 16<<20:
+		return refused("a unit of %d bytes; allowed: powers of two from 512 to 16MiB", l.Unit)
+	case l.Size < l.Unit*int64(max(1, 2*l.Depth)) || l.Size%l.Unit != 0 || l.Size > 1<<40:
+		return refused("a size of %d bytes; allowed: a multiple of the unit, at least %d of them, up to 1TiB", l.Size, max(1, 2*l.Depth))
+	case l.Time <= 0:
+		return refused("a time of %v; allowed: above 0", l.Time)
+	}
+	return nil
+}
+
+// slot is a buffer with the write that it is for.
+type slot struct {
+	buf   []byte
+	unit  int64
+	write uint32
+}
+
+// loader runs a load.
+type loader struct {
+	*Load
+	fd     int
+	rand   *rand.Rand
+	last   []uint32 // by unit: number of the write that was acknowledged last
+	busy   []bool   // by unit: a write is in flight
+	next   uint32
+	count  int64
+	slots  []slot
+	pwrite func(fd int, bufs [][]byte, offset int64, flags int) (int, error)
+	flags  int
+}
+
+// Run writes until the time is over or ctx ends, then reads back every unit that
+// was written and checks that it holds, as a whole, what was written last. The
+// file is there, with its size, or is a block device.
+func (l *Load) Run(ctx context.Context) (r *Rate, err error) {
+	if err := l.Check(); err != nil {
+		return nil, err
+	}
+	x := &loader{Load: l, rand: rand.New(rand.NewPCG(uint64(l.Seed), 0)), last: make([]uint32, l.Size/l.Unit), busy: make([]bool, l.Size/l.Unit),
+		pwrite: sys.Pwritev2}
+	if l.Atomic {
+		x.flags = sys.Atomic
+	}
+	flags := sys.ReadWrite | sys.Direct
+	if block, err := IsDevice(l.Path); err != nil {
+		return nil, err
+	} else if block {
+		flags |= sys.Exclusive
+	}
+	if x.fd, err = sys.Open(l.Path, flags); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Path, err)
+	}
+	defer func() { err = errors.Join(err, sys.Close(x.fd)) }()
+	x.slots = make([]slot, max(1, l.Depth))
+	for i := range x.slots {
+		if x.slots[i].buf, err = sys.Aligned(int(l.Unit)); err != nil {
+			return nil, err
+		}
+		defer sys.Unmap(x.slots[i].buf)
+	}
+	return x.run(ctx)
+}
+
+func (x *loader) run(ctx context.Context) (*Rate, error) {
+	start := time.Now()
+	end := start.Add(x.Time)
+	over := func() bool { return ctx.Err() != nil || !time.Now().Before(end) }
+	var err error
+	if x.Depth == 0 {
+		err = x.oneByOne(over)
+	} else {
+		err = x.together(over)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &Rate{Writes: x.count, Seconds: time.Since(start).Seconds()}
+	r.PerSec = float64(r.Writes) / r.Seconds
+	r.Units, err = x.check()
+	return r, err
+}
+
+// prepare draws a unit that no write is in flight for and stamps the slot.
+func (x *loader) prepare(s *slot) {
+	for s.unit = x.rand.Int64N(int64(len(x.last))); x.busy[s.unit]; {
+		s.unit = x.rand.Int64N(int64(len(x.last)))
+	}
+	x.next++
+	s.write, x.busy[s.unit] = x.next, true
+	for i := 0; i < len(s.buf); i += stamp.Size {
+		stamp.Put(s.buf[i:], int(s.write), i/stamp.Size)
+	}
+}
+
+// done notes that a write returned.
+func (x *loader) done(s *slot, n int) error {
+	switch {
+	case n < 0:
+		return fmt.Errorf("%s: a write of %d at %d: %w", x.Path, x.Unit, s.unit*x.Unit, sys.Errno(-n))
+	case int64(n) != x.Unit:
+		return fmt.Errorf("%s: a write of %d at %d wrote %d", x.Path, x.Unit, s.unit*x.Unit, n)
+	}
+	x.last[s.unit], x.busy[s.unit] = s.write, false
+	x.count++
+	return nil
+}
+
+func (x *loader) oneByOne(over func() bool) error {
+	s := &x.slots[0]
+	for !over() {
+		x.prepare(s)
+		n, err := x.pwrite(x.fd, [][]byte{s.buf}, s.unit*x.Unit, x.flags)
+		if err != nil {
+			n = -int(sys.ErrnoOf(err))
+		}
+		if err := x.done(s, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *loader) together(over func() bool) error {
+	ring, err := sys.NewRing(x.Depth)
+	if err != nil {
+		return err
+	}
+	defer ring.Close()
+	free := make([]int, 0, x.Depth)
+	for i := range x.slots {
+		free = append(free, i)
+	}
+	for stop := false; ; {
+		stop = stop || over()
+		for !stop && len(free) > 0 {
+			i := free[len(free)-1]
+			free = free[:len(free)-1]
+			s := &x.slots[i]
+			x.prepare(s)
+			ring.Write(x.fd, s.buf, s.unit*x.Unit, x.flags, uint64(i))
+			// One at a time: a batch would leave the device waiting.
+			if err := ring.Submit(0); err != nil {
+				return err
+			}
+		}
+		if ring.InFlight() == 0 {
+			return nil
+		}
+		if err := ring.Submit(1); err != nil {
+			return err
+		}
+		for user, n, ok := ring.Done(); ok; user, n, ok = ring.Done() {
+			free = append(free, int(user))
+			if err := x.done(&x.slots[user], n); err != nil {
+				// What is in flight still reads its buffers.
+				return errors.Join(err, ring.Submit(ring.InFlight()))
+			}
+		}
+	}
+}
+
+// check reads back what was written.
+func (x *loader) check() (units int64, err error) {
+	b := x.slots[0].buf
+	for u, write := range x.last {
+		if write == 0 {
+			continue
+		}
+		at := int64(u) * x.Unit
+		n, err := sys.Preadv2(x.fd, [][]byte{b}, at, 0)
+		if err != nil || n != len(b) {
+			return units, fmt.Errorf("%s: a read of %d at %d: %d: %w", x.Path, len(b), at, n, err)
+		}
+		for i := 0; i < len(b); i += stamp.Size {
+			if w, p, ok := stamp.Decode(b[i : i+stamp.Size]); !ok || uint32(w) != write || p != i/stamp.Size {
+				return units, &MixtureError{fmt.Sprintf("%s: the unit at %s holds write %d sector %d (a stamp: %v) at its sector %d, and write %d was acknowledged last",
+					x.Path, workloads.FormatSize(at), w, p, ok, i/stamp.Size, write)}
+			}
+		}
+		units++
+	}
+	return units, nil
+}
+
+// Lay makes a file of that size whose blocks are all written, so that a load
+// meets neither holes nor unwritten extents. An existing one loses its content.
+func Lay(path string, size int64, existing bool) error {
+	flags := sys.ReadWrite | sys.Create
+	if !existing {
+		flags |= sys.Exclusive
+	}
+	fd, err := sys.Open(path, flags)
+	if err != nil {
+		if sys.ErrnoOf(err) == sys.EEXIST {
+			return refused("%s exists; allowed: a file that does not, which is created", path)
+		}
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer sys.Close(fd)
+	b := make([]byte, 1<<20)
+	for at := int64(0); at < size; {
+		n, err := sys.Pwritev2(fd, [][]byte{b[:min(int64(len(b)), size-at)]}, at, 0)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		at += int64(n)
+	}
+	return sys.Fsync(fd)
+}

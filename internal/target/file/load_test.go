@@ -1,0 +1,80 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/sys"
+)
+
+func TestLoad(t *testing.T) {
+	for _, depth := range []int{0, 8} {
+		path := filepath.Join(t.TempDir(), "file")
+		require.NoError(t, Lay(path, 1<<20, false))
+		l := &Load{Path: path, Size: 1 << 20, Unit: 16 << 10, Depth: depth, Time: 50 * time.Millisecond, Seed: 1}
+		r, err := l.Run(context.Background())
+		require.NoError(t, err)
+		require.Positive(t, r.Writes)
+		require.Positive(t, r.Units)
+		require.LessOrEqual(t, r.Units, min(r.Writes, 64))
+		var refused *RefusedError
+		require.ErrorAs(t, Lay(path, 1<<20, false), &refused)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		r, err = l.Run(ctx)
+		require.NoError(t, err)
+		require.Zero(t, r.Writes)
+	}
+}
+
+// A unit that was not written, or only in part, is found when it is read back,
+// and an error ends the load.
+func TestLoadOnABrokenKernel(t *testing.T) {
+	for name, pwrite := range map[string]func(fd int, bufs [][]byte, offset int64, flags int) (int, error){
+		"lost": func(_ int, bufs [][]byte, _ int64, _ int) (int, error) { return len(bufs[0]), nil },
+		"half": func(fd int, bufs [][]byte, offset int64, flags int) (int, error) {
+			n, err := sys.Pwritev2(fd, [][]byte{bufs[0][:8<<10]}, offset, flags)
+			return 2 * n, err
+		},
+		"short": func(_ int, bufs [][]byte, _ int64, _ int) (int, error) { return len(bufs[0]) / 2, nil },
+		"error": func(int, [][]byte, int64, int) (int, error) { return -1, sys.EIO },
+	} {
+		path := filepath.Join(t.TempDir(), "file")
+		require.NoError(t, Lay(path, 1<<20, false))
+		fd, err := sys.Open(path, sys.ReadWrite|sys.Direct)
+		require.NoError(t, err)
+		buf, err := sys.Aligned(16 << 10)
+		require.NoError(t, err)
+		x := &loader{Load: &Load{Path: path, Size: 1 << 20, Unit: 16 << 10, Time: 10 * time.Millisecond}, fd: fd, pwrite: pwrite,
+			rand: rand.New(rand.NewPCG(1, 0)), last: make([]uint32, 64), busy: make([]bool, 64), slots: []slot{{buf: buf}}}
+		_, err = x.run(context.Background())
+		var mixture *MixtureError
+		require.Error(t, err, name)
+		require.Equal(t, name == "lost" || name == "half", errors.As(err, &mixture), name)
+		require.NoError(t, sys.Close(fd))
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for _, l := range []Load{
+		{Size: 1 << 20, Unit: 12 << 10, Time: 1}, {Size: 1 << 20, Unit: 256, Time: 1}, {Size: 1<<20 + 512, Unit: 4096, Time: 1},
+		{Size: 16 << 10, Unit: 4096, Depth: 4, Time: 1}, {Size: 1 << 20, Unit: 4096},
+	} {
+		var refused *RefusedError
+		require.ErrorAs(t, l.Check(), &refused, "%+v", l)
+	}
+}
+
+func BenchmarkFill(b *testing.B) {
+	buf := make([]byte, 16<<10)
+	b.SetBytes(int64(len(buf)))
+	for i := 0; b.Loop(); i++ {
+		fill(buf, i)
+	}
+}
