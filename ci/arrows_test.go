@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"internal/blk/logwrites": {"internal/blk"},
 	"internal/stamp":         {},
 	"internal/cost":          {},
+	"internal/reduce":        {},
 	"internal/journal":       {},
 	"internal/ondisk":        {"internal/blk"},
 	"workloads":              {"internal/tape", "internal/stamp"},
@@ -45,7 +46,7 @@ var arrows = map[string][]string{
 	"verifier":               {"workloads", "internal/blk", "internal/stamp", "internal/ondisk"},
 	"scenarios":              {"workloads", "engine", "crashsim", "crashsim/nvme"},
 	"internal/target/model": {"workloads", "internal/blk", "internal/tape", "engine", "crashsim", "crashsim/nvme",
-		"crashsim/explore", "crashsim/powerloss", "verifier", "internal/cost", "internal/ondisk"},
+		"crashsim/explore", "crashsim/powerloss", "verifier", "internal/cost", "internal/ondisk", "internal/reduce"},
 	"internal/sys":         {},
 	"internal/loopfs":      {"internal/sys"},
 	"internal/needs":       {"internal/loopfs"},
@@ -58,12 +59,12 @@ var arrows = map[string][]string{
 	// image while it has that mounted.
 	"internal/target/recorded": {"workloads", "internal/blk", "internal/blk/logwrites", "internal/stamp", "internal/sys", "internal/disk",
 		"internal/loopfs", "internal/target/file", "verifier"},
-	"internal/report": {"verifier", "internal/cost"},
+	"internal/report": {"verifier", "internal/cost", "internal/reduce"},
 	"internal/run": {"internal/tape", "internal/blk", "internal/blk/logwrites", "internal/stamp", "workloads", "crashsim", "crashsim/nvme",
 		"crashsim/explore", "engine", "verifier", "scenarios", "internal/target/model", "internal/target/file", "internal/report", "internal/cost",
-		"internal/replayid", "internal/journal", "internal/probe", "internal/witness", "internal/conform", "internal/loopfs", "internal/disk",
+		"internal/replayid", "internal/journal", "internal/reduce", "internal/probe", "internal/witness", "internal/conform", "internal/loopfs", "internal/disk",
 		"internal/target/recorded"},
-	"cmd/untorn": {"internal/run", "internal/report", "scenarios"},
+	"cmd/untorn": {"internal/run", "internal/report", "internal/reduce", "scenarios"},
 	"ci":         {},
 }
 

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"slices"
 	"sync"
 
 	"untorn/internal/key"
@@ -64,6 +65,48 @@ func (s *shard) find(k key.Key) int {
 	for i := int(k[1]) & mask; ; i = (i + 1) & mask {
 		if s.slots[i] == k || s.slots[i] == (key.Key{}) {
 			return i
+		}
+	}
+}
+
+// Sum returns a fingerprint of the set.
+func (d *Distinct) Sum() (sum key.Key) {
+	for i := range d.shards {
+		s := &d.shards[i]
+		s.mu.Lock()
+		for _, k := range s.slots {
+			sum.Add(k)
+		}
+		s.mu.Unlock()
+	}
+	return sum
+}
+
+// classes folds what a verdict can see of a group: for each piece which writes
+// its sectors hold, and not where.
+func (v *Verifier) classes(h *key.Hasher, group int) {
+	pieces := v.m.pieces[v.m.piecesOf[group]:v.m.piecesOf[group+1]]
+	for i := range pieces {
+		p := &pieces[i]
+		var seen []key.Key
+		for s := p.disk; p.disk >= 0 && s < p.disk+p.n; s++ {
+			k := v.in.Content(v.image[s])
+			if x := v.image[s]; x.IsData() {
+				k = key.Key{uint64(int64(x) - int64(s)), 1}
+			}
+			if !slices.Contains(seen, k) {
+				seen = append(seen, k)
+			}
+		}
+		slices.SortFunc(seen, func(a, b key.Key) int {
+			if a.Less(b) {
+				return -1
+			}
+			return 1
+		})
+		h.Int(len(seen))
+		for _, k := range seen {
+			h.Key(k)
 		}
 	}
 }

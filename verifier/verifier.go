@@ -20,6 +20,9 @@ type Config struct {
 	Super    ondisk.Super  // geometry of the disk
 	Interner *blk.Interner // of the metadata handles in the images
 	Distinct *Distinct     // where the fingerprints of images go, nil for nowhere
+	// Classes makes images equal for Distinct that no verdict can tell apart,
+	// so that sets can be compared which were looked at more or less closely.
+	Classes bool
 	// Remount returns what the metadata of an image may be when power is lost
 	// again while it is mounted, each with the number of ways to that. nil when
 	// nothing cuts a mount.
@@ -361,7 +364,11 @@ func (v *Verifier) fingerprint(group int) {
 		h.Key(v.metaKey(v.image[:v.super.Data.Start]))
 	} else {
 		h.Key(v.m.id)
-		h.Key(v.runs.Sum())
+		if v.cfg.Classes {
+			v.classes(&h, group)
+		} else {
+			h.Key(v.runs.Sum())
+		}
 	}
 	k := h.Sum()
 	if slot := &v.recent[k[0]&(recentMax-1)]; *slot != k {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"untorn/internal/reduce"
 	"untorn/internal/report"
 	"untorn/internal/run"
 	"untorn/scenarios"
@@ -34,6 +35,7 @@ type runFlags struct {
 	rows    []string
 	sets    []string
 	noCache bool
+	noRules []string
 	resume  bool
 	limit   uint64
 	sample  int
@@ -78,6 +80,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
   untorn run my.yaml --format json > report.json
   untorn run no-pin boundary --format junit > junit.xml
   untorn run --format ktap --timeout 10m
+  untorn run cow-fork --set explore.preemptions=1 --no-reduce cuts,commute
   untorn run --suite debate --resume             # again and again until it is done
   untorn run my.yaml --limit 1000000 --sample 100000
   untorn run --suite debate --shard 2/3 --out part-2
@@ -96,6 +99,8 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
+	c.Flags().StringSliceVar(&f.noRules, "no-reduce", nil, "rules by which no work is left out: "+strings.Join(reduce.Names(), ", ")+"; may be repeated. Slower, and the same counts; without cells, distinct counts more")
+	completeWords(c, "no-reduce", reduce.Names())
 	c.Flags().StringVar(&f.target, "target", "model", "where rows run: "+strings.Join(targets, ", ")+"; file is the running kernel, and takes --on; recorded is the running kernel above a disk that loses power")
 	f.live.add(c)
 	completeWords(c, "target", targets)
@@ -138,6 +143,15 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	case f.limit > 0 && f.noCache:
 		return usage(errors.New("--limit with --no-cache; allowed: one of both"))
 	}
+	off, err := reduce.Parse(f.noRules)
+	switch {
+	case err != nil:
+		return usage(fmt.Errorf("--no-reduce: %w", err))
+	case off != 0 && f.target != "model":
+		return usage(fmt.Errorf("--target %s with --no-reduce; allowed: --target model", f.target))
+	case off.Has(reduce.States) && (f.noCache || f.limit > 0):
+		return usage(errors.New("--no-reduce states with --no-cache or --limit; allowed: one of them"))
+	}
 	var part run.Part
 	if f.shard != "" {
 		if part, err = run.ParsePart(f.shard); err != nil {
@@ -164,7 +178,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, Suite: suite, Now: time.Now,
+	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, NoReduce: off, Suite: suite, Now: time.Now,
 		Part: part, Resume: f.resume, Command: commandLine(s.args), Revision: sourceRevision(), Limit: f.limit, Sample: f.sample}
 	line := newProgress(s.err)
 	o.Progress = line.set

@@ -43,6 +43,10 @@ type Program interface {
 	// What is counted between two points is a function of the state at the
 	// first, apart from the number of steps that First starts with.
 	Take(t *Tally)
+	// Commute reports whether it leaves the same, now and for all that
+	// follows, in which order the i-th and the j-th command in flight complete,
+	// one right after the other. False is always right.
+	Commute(i, j int) bool
 	// Close ends the instance.
 	Close()
 }
@@ -51,7 +55,9 @@ type Program interface {
 type Config struct {
 	Bound   crashsim.Budget // Total is Faults + Preemptions
 	Workers int             // at least 1
-	NoCache bool            // explore known states again: the check mode
+	NoCache bool            // explore known states again
+	// NoCommute walks both orders of completions that commute.
+	NoCommute bool
 	// CacheBytes caps the memory of known states, for all workers together.
 	CacheBytes int64
 	// Runs and Seed are for RunRandom: how many schedules, drawn from what.
@@ -130,6 +136,7 @@ type Result struct {
 	Executed  uint64 // schedules executed, whole or in part
 	Steps     uint64
 	CacheHits uint64
+	Commuted  uint64 // not executed, since another order of completions was
 	CacheFull bool
 	// States are the states with more than one way on whose every continuation
 	// was explored, each with what was left of the budget there. Unless the

@@ -64,7 +64,9 @@ func newExploration(ctx context.Context, newProgram func() Program, cfg Config) 
 		x.table = newTable(cfg.CacheBytes)
 	}
 	for i := range cfg.Workers {
-		x.workers = append(x.workers, newWorker(i, newProgram(), x.table))
+		w := newWorker(i, newProgram(), x.table)
+		w.noCommute = cfg.NoCommute
+		x.workers = append(x.workers, w)
 	}
 	for c := range x.wanted {
 		x.wanted[c] = true
@@ -173,6 +175,7 @@ func (x *exploration) finish() *Result {
 		r.Executed += w.executed
 		r.Steps += w.steps
 		r.CacheHits += w.hits
+		r.Commuted += w.saved
 		r.Reached.Union(w.m.Reached())
 	}
 	r.CacheFull = x.table != nil && x.table.full.Load()

@@ -34,6 +34,9 @@ type toyConfig struct {
 	stuck    string // how a lost update ends the run: deadlock, panic, spin, step cap
 	notReset bool
 	early    bool // reports findings before they were made
+
+	unordered bool // nothing depends on the order of completions
+	commutes  bool // it says that nothing does
 }
 
 const (
@@ -191,7 +194,9 @@ func (k *toy) Inflight() int { return len(k.queue) }
 
 func (k *toy) Complete(i int) {
 	k.acked |= 1 << k.queue[i]
-	k.order = k.order*10 + k.queue[i] + 1
+	if !k.unordered {
+		k.order = k.order*10 + k.queue[i] + 1
+	}
 	k.queue = append(k.queue[:i], k.queue[i+1:]...)
 	k.count(0, 1)
 	k.count(1, 1<<len(k.queue))
@@ -239,5 +244,7 @@ func (k *toy) Take(t *Tally) {
 	}
 	k.tally = emptyTally()
 }
+
+func (k *toy) Commute(_, _ int) bool { return k.commutes }
 
 func (k *toy) Close() { k.m.Close() }

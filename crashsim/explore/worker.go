@@ -26,6 +26,8 @@ type frame struct {
 
 	done sums // over the options that are finished
 	edge sums // from here to the next node or the end, for the present option
+
+	commuting
 }
 
 // worker walks subtrees depth first. It is the Chooser of its own runs: it
@@ -59,7 +61,10 @@ type worker struct {
 	wanted [Classes + 1]bool
 	best   [Classes + 1]candidate
 
+	noCommute bool
+
 	executed, steps, hits uint64
+	saved                 uint64 // runs whose two last completions were walked in the other order
 }
 
 func newWorker(id int, prog Program, t *table) *worker {
@@ -101,7 +106,7 @@ func (w *worker) Choose(p *crashsim.Point) int {
 		w.answers = append(w.answers, 0)
 		return 0
 	}
-	return w.node(n)
+	return w.node(p, n)
 }
 
 // checkEvery is how often the key of a node is compared after the path to it
@@ -123,7 +128,7 @@ func (w *worker) leave(p *crashsim.Point, answer uint16) int {
 }
 
 // node is asked at a point with n > 1 options that is beyond the fixed part.
-func (w *worker) node(n int) int {
+func (w *worker) node(p *crashsim.Point, n int) int {
 	steps := uint32(w.m.Steps())
 	w.takeEdge()
 	k := w.m.Key()
@@ -146,11 +151,13 @@ func (w *worker) node(n int) int {
 		return crashsim.Stop
 	}
 	w.path.push(k)
+	above := w.top()
 	f := w.push()
 	// Workers begin with different options, so that two of them who meet in
 	// one subtree do not walk it side by side.
 	f.first, f.tried = w.id%n, 0
 	f.key, f.call, f.steps, f.n = k, len(w.answers), steps, n
+	w.completions(f, above, p)
 	if f.root = w.depth == 2 && w.at != nil && w.at.above == nil; f.root {
 		w.pool.branches.Store(int64(n))
 	}
@@ -213,6 +220,7 @@ func (w *worker) forget() {
 
 // add adds a branch to the last node.
 func (w *worker) add(branch *sums) {
+	w.note(branch)
 	f := w.top()
 	f.done.addBranch(&f.edge, branch)
 	if f.root {
@@ -253,17 +261,19 @@ func (w *worker) walk() bool {
 			w.abandon()
 			return false
 		}
-		for w.depth > 1 && w.top().tried == w.top().n {
-			w.up()
+		for again := true; again; again = w.commuted() {
+			for w.depth > 1 && w.top().tried == w.top().n {
+				w.up()
+			}
+			if w.depth == 1 {
+				return true
+			}
+			if w.pool.stop.Load() {
+				w.abandon()
+				return false
+			}
+			w.next(w.top())
 		}
-		if w.depth == 1 {
-			return true
-		}
-		if w.pool.stop.Load() {
-			w.abandon()
-			return false
-		}
-		w.next(w.top())
 		if w.pool.hungry.Load() > 0 {
 			w.share()
 		}

@@ -158,6 +158,9 @@ func (d *Device) Fail(i int) {
 	d.EndIO(c.tag, -eio)
 }
 
+// Command returns the number of the i-th command in flight, as events have it.
+func (d *Device) Command(i int) int32 { return d.cmds[i].num }
+
 // CommandText names the i-th command in flight.
 func (d *Device) CommandText(i int) string {
 	c := &d.cmds[i]

@@ -14,11 +14,18 @@ type groups struct {
 	sharing bool    // the groups of the component share something
 	others  count.Count
 	weights []count.Count // while tables are walked
+
+	leaves   uint64      // of the present state, and of it as wholes:
+	whole    count.Count // images of the components before
+	images   count.Count // and of the present one
+	metaWays count.Count // ways to get the present metadata state
+	alike    count.Count // ways to get the present metadata state and shared choice
 }
 
 // state goes through the images of one metadata state; weight is the number
 // of ways to get it.
 func (e *enumeration) state(weight *count.Count) {
+	e.metaWays = *weight
 	for e.oneState(weight) {
 	}
 }
@@ -46,13 +53,36 @@ func (e *enumeration) oneState(weight *count.Count) (again bool) {
 			}
 		}
 	}
+	e.leaves, e.whole = 0, one
 	for g := range n {
 		if e.root(int32(g)) == int32(g) {
+			e.images = count.Count{}
 			e.component(int32(g), n, cells)
 			e.sink.Component()
+			e.whole = times(&e.whole, &e.images)
 		}
 	}
+	e.saved(n)
 	return e.sink.State(&e.others)
+}
+
+// standsFor counts the images that a leaf of this weight stands for.
+func (e *enumeration) standsFor(weight *count.Count) {
+	w := times(weight, &e.alike)
+	if n, ok := w.Uint64(); (!ok || n > 1) && !w.Saturated() {
+		w.Sub(&one)
+		e.s.SavedCells.Add(&w)
+	}
+}
+
+// saved counts the leaves of n groups that whole images would have had more.
+func (e *enumeration) saved(n int) {
+	groups, leaves := count.Of(uint64(n)), count.Of(e.leaves)
+	together := count.Mul(&e.whole, &groups)
+	if !together.Saturated() && together.Cmp(&leaves) > 0 {
+		together.Sub(&leaves)
+		e.s.SavedGroups.Add(&together)
+	}
 }
 
 func (e *enumeration) root(g int32) int32 {
@@ -81,6 +111,11 @@ func (e *enumeration) connect(cells []blk.Cell) {
 		if first < 0 {
 			two := count.Of(2)
 			e.others = count.Mul(&e.others, &two)
+		}
+	}
+	if e.s.NoGroups {
+		for g := range e.parent {
+			e.unite(0, int32(g))
 		}
 	}
 }
@@ -212,11 +247,17 @@ func (e *enumeration) sharedSegments(root int32, k int, n int32, weight *count.C
 	if e.sharing {
 		e.settleGroups(root)
 	}
+	e.alike = times(&e.metaWays, weight)
+	choice := one
 	for g := range n {
 		if e.root(g) == root {
+			before := e.leaves
 			e.groupVars(g, 0)
+			mine := count.Of(e.leaves - before)
+			choice = times(&choice, &mine)
 		}
 	}
+	e.images.Add(&choice)
 	e.sink.Choice(weight)
 }
 

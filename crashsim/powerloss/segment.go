@@ -97,7 +97,7 @@ func (e *enumeration) covOf(i int) []int32 { return e.cov[e.covAt[i]:e.covAt[i+1
 // of the LBA before it: same commands, nothing altered, and next says of each
 // source whether it goes on.
 func (e *enumeration) join(seg *segment, l int32, cov []int32, next func(a, b []blk.Handle) bool) bool {
-	if seg.lba+seg.n != l || !slices.Equal(seg.cov, cov) {
+	if e.s.NoCells || seg.lba+seg.n != l || !slices.Equal(seg.cov, cov) {
 		return false
 	}
 	for _, i := range cov {
@@ -205,6 +205,9 @@ func (e *enumeration) dataSegments(cells []blk.Cell) {
 		cell, group := place(cells[k:], r)
 		if cell >= 0 {
 			cell += int32(k)
+		}
+		if e.s.NoGroups && group != nowhere {
+			group = several
 		}
 		cov := e.covOf(i)
 		if n := len(e.data); n > 0 && (cell >= 0 || group == nowhere) {

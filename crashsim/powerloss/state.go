@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"untorn/internal/blk"
+	"untorn/internal/count"
 	"untorn/internal/key"
 )
 
@@ -38,6 +39,13 @@ type State struct {
 	summed     bool // initialSum is known
 
 	enum enumeration
+
+	// NoCells makes Images vary each LBA by itself, and NoGroups all units
+	// together: more images, and the same verdicts.
+	NoCells, NoGroups bool
+	// SavedCells counts images that another one stood for, and SavedGroups the
+	// leaves that varying all units together would have added.
+	SavedCells, SavedGroups count.Count
 }
 
 // New returns the state of a device that holds initial, one handle a sector.
@@ -113,6 +121,13 @@ func (s *State) find(id int32) *command {
 		}
 	}
 	return nil
+}
+
+// Alone reports whether a command is a write that shares no LBA with another
+// one whose outcome was open while it was.
+func (s *State) Alone(id int32) bool {
+	c := s.find(id)
+	return c != nil && !c.overlaps
 }
 
 func (s *State) complete(e *blk.Event) {

@@ -35,7 +35,7 @@ func (e *enumeration) tabulate(g int32) {
 			e.fill(seg)
 		}
 		// A set of classes has 64 bits; a cell with more of them is varied in parts.
-		if seg.cell < 0 || seg.cell != cell || len(e.keys)+len(seg.srcs) > 64 {
+		if e.s.NoCells || seg.cell < 0 || seg.cell != cell || len(e.keys)+len(seg.srcs) > 64 {
 			e.newTable()
 			e.keys = e.keys[:0]
 			cell = seg.cell
@@ -96,7 +96,7 @@ func (e *enumeration) extend(t *table, k int32) {
 // is not uniform inside an LBA looks like nothing else.
 func (e *enumeration) class(seg *segment, i int) int {
 	content := e.content(seg.srcs[i], seg.lba, 1)
-	uniform := seg.cell >= 0
+	uniform := seg.cell >= 0 && !e.s.NoCells
 	for j := range len(content) - 1 {
 		uniform = uniform && continues(content[j], content[j+1])
 	}
@@ -152,6 +152,8 @@ func (e *enumeration) show(t *table, c int32) {
 // weights[k] is the number of ways to get the tables before the k-th.
 func (e *enumeration) walk(g int32, k int) {
 	if k == len(e.table) {
+		e.leaves++
+		e.standsFor(&e.weights[k])
 		e.sink.Leaf(int(g), &e.weights[k])
 		return
 	}

@@ -161,6 +161,10 @@ type Work struct {
 	States    uint64  `json:"states"` // with more than one way on, told apart by what is left of the budget
 	Seconds   float64 `json:"seconds"`
 	Workers   int     `json:"workers"`
+	// Saved is what each rule of reduction left out, decimal, and NoReduce the
+	// rules that were turned off. See package reduce.
+	Saved    Fields   `json:"saved,omitempty"`
+	NoReduce []string `json:"no_reduce,omitempty"`
 }
 
 // Control is the arm without the protection.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math/big"
 	"sort"
 	"strings"
 )
@@ -214,16 +215,46 @@ func totals(r *Report) []string {
 		w.Steps += res.Work.Steps
 		w.CacheHits += res.Work.CacheHits
 		w.Seconds += res.Work.Seconds
+		w.Saved = AddSaved(w.Saved, res.Work.Saved)
 		w.Workers = max(w.Workers, res.Work.Workers)
 		if !res.AsExpected {
 			bad++
 		}
 	}
-	return []string{
+	lines := []string{
 		fmt.Sprintf("%d rows, %d not as expected", len(r.Results), bad),
 		fmt.Sprintf("%d schedules executed, %d steps, %d known states met,", w.Executed, w.Steps, w.CacheHits),
 		fmt.Sprintf("%d images judged in %.1f s by %d workers", w.Judged, w.Seconds, w.Workers),
 	}
+	var saved []string
+	for _, f := range w.Saved {
+		saved = append(saved, f.Name+" "+short(w.Saved.Get(f.Name)))
+	}
+	if len(saved) > 0 {
+		lines = append(lines, "left out by rule: "+strings.Join(saved, ", "))
+	}
+	return lines
+}
+
+// AddSaved adds up what rules left out in two parts of a run.
+func AddSaved(a, b Fields) Fields {
+	out := Fields{}
+	for _, f := range a {
+		if b.Get(f.Name) == "" {
+			out = append(out, f)
+		}
+	}
+	for _, f := range b {
+		x, y := a.Get(f.Name), b.Get(f.Name)
+		var m, n big.Int
+		if _, ok := m.SetString(x, 10); !ok && x != "" {
+			y = x // more than can be counted
+		} else if _, ok := n.SetString(y, 10); ok {
+			y = m.Add(&m, &n).String()
+		}
+		out = out.Text(f.Name, y)
+	}
+	return out
 }
 
 // partialNote ends the totals of a report that is partial.

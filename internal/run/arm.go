@@ -7,6 +7,7 @@ import (
 
 	"untorn/crashsim"
 	"untorn/crashsim/explore"
+	"untorn/internal/reduce"
 	"untorn/internal/target/model"
 	"untorn/scenarios"
 	"untorn/verifier"
@@ -50,7 +51,9 @@ func budget(r *scenarios.Row) crashsim.Budget {
 
 // explore walks the arm until a finding of class stopAt or a worse one.
 func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt int, name string) error {
-	cfg := explore.Config{Bound: budget(r), Workers: o.Workers, CacheBytes: CacheBytes, StopAt: stopAt}
+	cfg := explore.Config{Bound: budget(r), Workers: o.Workers, CacheBytes: CacheBytes, StopAt: stopAt,
+		NoCache: o.NoReduce.Has(reduce.States), NoCommute: o.NoReduce.Has(reduce.Commute)}
+	a.cfg.NoReduce = o.NoReduce
 	if r.Explore.Random {
 		cfg.Runs, cfg.Seed = int(r.Explore.Runs), uint64(r.Explore.Seed)
 	}
@@ -76,8 +79,10 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 	if !o.NoCache || res.Partial || r.Explore.Random {
 		return nil
 	}
-	cfg.NoCache, cfg.Grown = true, nil
-	plain, err := o.Target.Explore(ctx, &a.cfg, cfg)
+	cfg.NoCache, cfg.NoCommute, cfg.Grown = true, true, nil
+	each := a.cfg
+	each.NoReduce |= reduce.Of(reduce.Cuts)
+	plain, err := o.Target.Explore(ctx, &each, cfg)
 	if err != nil {
 		return fmt.Errorf("%s: %s arm without the cache: %w", rowTitle(r), name, err)
 	}

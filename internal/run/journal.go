@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"untorn/crashsim"
@@ -38,6 +39,7 @@ type head struct {
 	Part      string      `json:"part,omitempty"`
 	Keep      bool        `json:"keep"`
 	NoCache   bool        `json:"no_cache"`
+	NoReduce  []string    `json:"no_reduce,omitempty"`
 	Limit     uint64      `json:"limit,omitempty"`
 	Sample    int         `json:"sample,omitempty"`
 	Suite     bool        `json:"suite"`
@@ -71,7 +73,7 @@ func (e *JournalError) Error() string { return e.What }
 // head describes a run of these plans, of all parts.
 func (o *Options) head(plans []planned) *head {
 	h := &head{Journal: journalFormat, Version: Version, Engine: EngineVersion, Revision: o.Revision, Command: o.Command,
-		Part: o.Part.String(), Keep: o.Keep, NoCache: o.NoCache, Limit: o.Limit, Sample: o.Sample, Suite: o.Suite, Rows: len(plans)}
+		Part: o.Part.String(), Keep: o.Keep, NoCache: o.NoCache, NoReduce: o.NoReduce.Names(), Limit: o.Limit, Sample: o.Sample, Suite: o.Suite, Rows: len(plans)}
 	for first := 0; first < len(plans); {
 		sum := sha256.New()
 		n := 0
@@ -101,6 +103,8 @@ func (h *head) differs(of *head) string {
 		return "one of both has --keep"
 	case of.NoCache != h.NoCache:
 		return "one of both has --no-cache"
+	case !slices.Equal(of.NoReduce, h.NoReduce):
+		return "--no-reduce is not the same"
 	case of.Limit != h.Limit || of.Sample != h.Sample:
 		return "--limit or --sample are not the same"
 	}

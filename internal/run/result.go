@@ -6,6 +6,7 @@ import (
 	"untorn/crashsim"
 	"untorn/internal/cost"
 	"untorn/internal/count"
+	"untorn/internal/reduce"
 	"untorn/internal/report"
 	"untorn/internal/target/model"
 	"untorn/scenarios"
@@ -87,6 +88,11 @@ func addWork(w *report.Work, e *Explored) {
 	w.CacheHits += e.CacheHits
 	w.States += e.States
 	w.Judged += e.Judged
+	var saved report.Fields
+	for r := range reduce.NumRules {
+		saved = saved.Text(r.String(), e.Saved[r].String())
+	}
+	w.Saved = report.AddSaved(w.Saved, saved)
 }
 
 func versionsBehind(c *model.Counts) report.Fields {

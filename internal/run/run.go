@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"untorn/engine"
+	"untorn/internal/reduce"
 	"untorn/internal/report"
+	"untorn/internal/target/model"
 	"untorn/scenarios"
 )
 
@@ -29,12 +31,14 @@ const (
 
 // Options say how to run rows.
 type Options struct {
-	Target   Target
-	Out      string // where run directories and the report go
-	Keep     bool   // write one for rows that held, too
-	Workers  int    // at least 1
-	NoCache  bool   // check that skipping known states changes nothing
-	Suite    bool   // the rows are all of the suite, so that what they do not reach is missing
+	Target  Target
+	Out     string // where run directories and the report go
+	Keep    bool   // write one for rows that held, too
+	Workers int    // at least 1
+	NoCache bool   // check that skipping known states changes nothing
+	// NoReduce names rules of reduction that leave nothing out.
+	NoReduce reduce.Set
+	Suite    bool // the rows are all of the suite, so that what they do not reach is missing
 	Progress func(line string)
 
 	// Limit, when not 0, ends the search of an arm whose bound has more states
@@ -228,6 +232,9 @@ func (o *Options) row(ctx context.Context, p *planned, shared *controls, out *ou
 	done := doneRow{res: res, reached: design.res.Reached, code: ExitOK}
 	if done.dir, err = o.write(res, p, design, control, out); err != nil {
 		return doneRow{err: fmt.Errorf("%s: %w", out.root, err)}
+	}
+	if res.Work.NoReduce = o.NoReduce.Names(); o.NoReduce.Has(reduce.Cells) {
+		res.Equivalence = model.EquivalenceApart
 	}
 	res.Work.Workers, res.Work.Seconds = o.Workers, o.Now().Sub(start).Seconds()
 	if !res.AsExpected {

@@ -6,6 +6,7 @@ import (
 	"untorn/crashsim/explore"
 	"untorn/internal/blk"
 	"untorn/internal/cost"
+	"untorn/internal/reduce"
 	"untorn/internal/stamp"
 	"untorn/internal/tape"
 	"untorn/internal/target/model"
@@ -39,6 +40,7 @@ type Explored struct {
 	Distinct      uint64
 	DistinctExact bool
 	Judged        uint64 // work
+	Saved         reduce.Saved
 }
 
 // Model is the target that simulates everything.
@@ -49,7 +51,7 @@ func (Model) Check(c *model.Config) error { return c.Check() }
 
 // Explore implements Target.
 func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (*Explored, error) {
-	shared := model.NewShared(cfg.NoCache)
+	shared := model.NewShared(false)
 	// Whether a program can be built depends on c alone, so one attempt
 	// answers for all workers.
 	trial, err := model.NewProgram(c, shared)
@@ -73,6 +75,9 @@ func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (
 	}
 	e := &Explored{Result: *res, Counts: *model.CountsOf(&res.Tally), Judged: shared.Judged()}
 	e.Distinct, e.DistinctExact = shared.Distinct()
+	e.Saved = shared.Saved()
+	e.Saved[reduce.Commute].AddWord(res.Commuted)
+	e.Saved[reduce.States].AddWord(res.CacheHits)
 	return e, nil
 }
 

@@ -5,6 +5,7 @@ package model
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"untorn/crashsim"
@@ -12,6 +13,7 @@ import (
 	"untorn/crashsim/powerloss"
 	"untorn/engine"
 	"untorn/internal/blk"
+	"untorn/internal/reduce"
 	"untorn/verifier"
 	"untorn/workloads"
 )
@@ -23,6 +25,9 @@ type Config struct {
 	Workload workloads.Workload
 	Faults   crashsim.Faults
 	Contract verifier.Contract
+	// NoReduce names rules that leave nothing out. Only Distinct depends on
+	// one of them: without cells all images count that no verdict tells apart.
+	NoReduce reduce.Set
 }
 
 // Check refuses a configuration: *engine.NonsenseError for one that makes no
@@ -80,12 +85,20 @@ func (c *Config) Assumptions() []string {
 const Equivalence = "units that share no metadata decision are judged apart; of the LBAs of a command within one run of " +
 	"sectors of equal history, none, some and all stand for every subset"
 
+// EquivalenceApart is the same without the rule that a verdict sees nothing in
+// a cell (reduce.Cells).
+const EquivalenceApart = "units that share no metadata decision are judged apart; every LBA of a command varies by itself"
+
 // Shared is what the programs of one exploration have in common: the set of
 // distinct images, and how many were judged.
 type Shared struct {
 	set     *verifier.Distinct
 	judged  atomic.Uint64
 	noCache bool
+	classes bool // what is distinct is what a verdict can tell apart
+
+	mu    sync.Mutex
+	saved reduce.Saved
 }
 
 // maxDistinct caps the set of distinct images of one exploration.
@@ -100,6 +113,13 @@ func NewShared(noCache bool) *Shared {
 // Distinct returns how many different images were judged, and whether that is
 // exact or a lower bound because the set outgrew its cap.
 func (s *Shared) Distinct() (n uint64, exact bool) { return s.set.Count() }
+
+// Saved returns what the rules left out in programs that were closed.
+func (s *Shared) Saved() reduce.Saved {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saved
+}
 
 // Judged returns how many images the programs judged so far: work, which
 // depends on caches and workers.

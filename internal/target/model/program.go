@@ -10,6 +10,7 @@ import (
 	"untorn/internal/blk"
 	"untorn/internal/count"
 	"untorn/internal/key"
+	"untorn/internal/reduce"
 	"untorn/verifier"
 	"untorn/workloads"
 )
@@ -31,6 +32,7 @@ type program struct {
 	tally   explore.Tally
 	touched uint64 // slots of tally that are not zero
 	cuts    cutCache
+	known   uint64 // cuts that were judged before
 
 	// onCut, when set, sees each cut after it was judged.
 	onCut func(r *verifier.Result, step uint32)
@@ -45,7 +47,8 @@ func newProgram(c *Config, s *Shared) (*program, error) {
 		Interner: p.interner})
 	p.history = workloads.NewHistory(&c.Workload)
 	p.loss = powerloss.New(c.rules(), p.kernel.Initial())
-	cfg := verifier.Config{Workload: &c.Workload, Contract: c.Contract, Super: *p.kernel.Super(), Interner: p.interner, Distinct: s.set}
+	p.loss.NoCells, p.loss.NoGroups = c.NoReduce.Has(reduce.Cells), c.NoReduce.Has(reduce.Groups)
+	cfg := verifier.Config{Workload: &c.Workload, Contract: c.Contract, Super: *p.kernel.Super(), Interner: p.interner, Distinct: s.set, Classes: s.classes}
 	if n := c.Faults.RecoveryPowerLoss; n > 0 {
 		p.remounter = newRemounter(p)
 		cfg.Remount = func(meta []blk.Handle) []verifier.Remounted { return p.remounter.remount(meta, n) }
@@ -73,7 +76,13 @@ func newProgram(c *Config, s *Shared) (*program, error) {
 func (p *program) Machine() *crashsim.Machine { return p.kernel.Machine() }
 
 // Close ends the instance.
-func (p *program) Close() { p.kernel.Machine().Close() }
+func (p *program) Close() {
+	p.kernel.Machine().Close()
+	s := reduce.Saved{reduce.Cuts: count.Of(p.known), reduce.Cells: p.loss.SavedCells, reduce.Groups: p.loss.SavedGroups}
+	p.shared.mu.Lock()
+	defer p.shared.mu.Unlock()
+	p.shared.saved.Add(&s)
+}
 
 // Run executes one schedule. What is on the disk before the first step is
 // one more cut.
@@ -107,6 +116,15 @@ func (p *program) Take(t *explore.Tally) {
 		t.First[i] = min(t.First[i], first)
 	}
 	p.clearFirst()
+}
+
+// Commute reports whether the i-th and the j-th command in flight may complete
+// in either order: both are writes, and neither shares a sector with any write
+// that is open. Then each hardens nothing but itself, and a completion without
+// an error only counts down what its own submitter waits for.
+func (p *program) Commute(i, j int) bool {
+	a, b := p.kernel.Device().Command(i), p.kernel.Device().Command(j)
+	return p.loss.Alone(a) && p.loss.Alone(b)
 }
 
 func (p *program) count(slot int) {
@@ -157,7 +175,9 @@ func (p *program) cut(step uint32) {
 	p.history.Hash(&h)
 	k := h.Sum()
 	seen, ok := p.cuts.get(k)
-	if !ok || p.shared.noCache {
+	if ok && !p.shared.noCache && !p.config.NoReduce.Has(reduce.Cuts) {
+		p.known++
+	} else {
 		r := p.judgeCut()
 		p.shared.judged.Add(r.Judged)
 		seen = p.cuts.put(k, &r)
