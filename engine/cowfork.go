@@ -86,7 +86,7 @@ func (k *Kernel) unreserve(from, to int32) {
 // dirty (iomap_write_delalloc_release).
 func (t *task) unreserveClean() {
 	k := t.k
-	for b := t.f.start / k.blockSectors; b*k.blockSectors < t.f.end; b++ {
+	for b := t.f.pieceFrom / k.blockSectors; b*k.blockSectors < t.f.pieceTo; b++ {
 		fo := k.cache.folio(b * k.blockSectors / pageSectors)
 		if fo != nil && fo.dirtyBlocks&k.blockBits(fo, b, b+1) != 0 {
 			continue

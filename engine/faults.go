@@ -113,7 +113,7 @@ func (t *task) allocates(s crashsim.Step) bool {
 		return t.op().Atomic && f.unitTo == 0 && k.design.Track != TrackNone
 	case stepGetFolio:
 		if f.unitTo != 0 && f.holdTo == 0 && k.copier.holdsFolios() {
-			return !k.cache.all(f.start/pageSectors, (f.end+pageSectors-1)/pageSectors)
+			return !k.cache.all(f.pieceFrom/pageSectors, (f.pieceTo+pageSectors-1)/pageSectors)
 		}
 		return k.cache.folio(f.pos/pageSectors) == nil
 	}

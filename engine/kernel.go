@@ -95,21 +95,24 @@ type frame struct {
 	// buffered write, in sectors of the file
 	start    int32 // where the operation begins
 	pos, end int32
-	unitFrom int32 // the unit held open, file blocks; 0, 0 for none
-	unitTo   int32
-	holdFrom int32 // the folios held so that they stay, pages
-	holdTo   int32
-	mapEnd   int32 // end of the mapping in use
-	mapStale int32 // the forks changed since the mapping was made
-	chunk    int32 // sectors of this iteration
-	retry    int32 // sectors that a rejected copy asks for
-	page     int32 // first page of the locked folio
-	copied   int32
-	tries    int32 // copies that were not kept
-	signal   int32 // 1 when a fatal signal is pending
-	noMemory int32 // 1 when the next allocation fails
-	direct   int32 // 1 while a direct write builds its ioends
-	through  int32 // 1 + slot of the unit that the write sends itself
+	// pieceFrom and pieceTo are the unit being written, or the whole of a write
+	// that has none.
+	pieceFrom, pieceTo int32
+	unitFrom           int32 // the unit held open, file blocks; 0, 0 for none
+	unitTo             int32
+	holdFrom           int32 // the folios held so that they stay, pages
+	holdTo             int32
+	mapEnd             int32 // end of the mapping in use
+	mapStale           int32 // the forks changed since the mapping was made
+	chunk              int32 // sectors of this iteration
+	retry              int32 // sectors that a rejected copy asks for
+	page               int32 // first page of the locked folio
+	copied             int32
+	tries              int32 // copies that were not kept
+	signal             int32 // 1 when a fatal signal is pending
+	noMemory           int32 // 1 when the next allocation fails
+	direct             int32 // 1 while a direct write builds its ioends
+	through            int32 // 1 + slot of the unit that the write sends itself
 	// errorsBefore counts the writeback errors of the file when the write began.
 	errorsBefore int32
 	err          int32    // errno that ended the copying

@@ -41,7 +41,7 @@ func (k *Kernel) roomFor(w *workloads.Workload) room {
 		}
 		r.written += blocks(end) - int32(op.Offset/k.design.Block)
 		if op.Atomic {
-			r.unit = max(r.unit, blocks(op.Length))
+			r.unit = max(r.unit, blocks(op.Piece()))
 		}
 	}
 	for i := range w.Ops {

@@ -31,7 +31,7 @@ var writebackMutants = []Mutant{
 		Killers: []string{"two-writers"}, plant: wrap(func(r rules) rules { return dirtyTagEarly{r} })},
 	{Name: "write-into-picked", Defect: "writeback locks the folios of a unit one after the other, and a write enters in between",
 		Killers: []string{"stable-bounce"}, plant: wrap(func(r rules) rules { return writeIntoPicked{r} })},
-	{Name: "map-written", Defect: "new blocks are mapped as written before data is in them", Killers: []string{"size-update"},
+	{Name: "map-written", Defect: "new blocks are mapped as written before data is in them", Killers: []string{"ext4-in-place"},
 		plant: wrap(func(r rules) rules { return mapWritten{r} })},
 	{Name: "bounce-late", Defect: "the private copy for I/O is made when the bio is sent, after the folio was unlocked", Killers: []string{"stable-bounce"},
 		plant: wrap(func(r rules) rules { return bounceLate{r} })},

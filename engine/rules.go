@@ -173,7 +173,7 @@ func (k sound) excludesWriters() bool { return k.design.Filesystem != BlockDevic
 // A signal ends no atomic write of which a folio was copied: nothing could take
 // that back. 7.3 knows no such writes.
 func (k sound) stopsAtSignal(t *task) bool {
-	return t.f.signal != 0 && (t.f.unitTo == 0 || t.f.pos == t.f.start || !k.copier.holdsFolios())
+	return t.f.signal != 0 && (t.f.unitTo == 0 || t.f.pos == t.f.pieceFrom || !k.copier.holdsFolios())
 }
 
 // A plain write falls back (iomap_dio_rw answers ENOTBLK), an atomic one never
@@ -183,7 +183,7 @@ func (sound) fallsBack(op *workloads.Op) bool { return !op.Atomic }
 // validateAppend repeats the check of step 1 at the place that the end of file
 // gave.
 func (sound) validateAppend(op *workloads.Op, start int32) workloads.Errno {
-	if op.Atomic && start%int32(op.Length/sectorBytes) != 0 {
+	if op.Atomic && start%int32(op.Piece()/sectorBytes) != 0 {
 		return workloads.EINVAL
 	}
 	return 0

@@ -38,8 +38,8 @@ func (k *Kernel) Usage() Usage {
 		}
 	}
 	for i := range k.workload.Ops {
-		if op := &k.workload.Ops[i]; op.Atomic && k.tracks(op) && !k.sameRangeBefore(i) {
-			u.Ranges++
+		if op := &k.workload.Ops[i]; op.Atomic && !k.sameRangeBefore(i) {
+			u.Ranges += k.tracked(op)
 		}
 	}
 	for _, s := range k.alloc.state {
@@ -60,12 +60,17 @@ func extents(fork []forkEntry) (n int64) {
 	return n
 }
 
-// tracks reports whether the tracker remembers something of the range of an
-// operation.
-func (k *Kernel) tracks(op *workloads.Op) bool {
+// tracked counts the units of an operation of which the tracker remembers
+// something.
+func (k *Kernel) tracked(op *workloads.Op) (n int64) {
 	from, to := k.opBlocks(op)
-	_, _, ok := k.tracker.next(from, to)
-	return ok
+	unit := max(1, int32(op.Piece()/k.design.Block))
+	for ; from < to; from += unit {
+		if _, _, ok := k.tracker.next(from, min(from+unit, to)); ok {
+			n++
+		}
+	}
+	return n
 }
 
 func (k *Kernel) opBlocks(op *workloads.Op) (from, to int32) {
@@ -78,7 +83,7 @@ func (k *Kernel) opBlocks(op *workloads.Op) (from, to int32) {
 func (k *Kernel) sameRangeBefore(i int) bool {
 	op := &k.workload.Ops[i]
 	for j := range i {
-		if o := &k.workload.Ops[j]; o.Atomic && o.File == op.File && o.Offset == op.Offset && o.Length == op.Length {
+		if o := &k.workload.Ops[j]; o.Atomic && o.File == op.File && o.Offset == op.Offset && o.Length == op.Length && o.Unit == op.Unit {
 			return true
 		}
 	}

@@ -6,10 +6,11 @@ import "untorn/workloads"
 type ioCall struct {
 	offset, length int64 // bytes; ki_pos, which O_APPEND moves only after step 1
 	read           bool
-	atomic         bool // RWF_ATOMIC
-	direct         bool // O_DIRECT
-	iovecs         int  // 0 counts as 1
-	registered     bool // a buffer registered with io_uring
+	atomic         bool  // RWF_ATOMIC
+	unit           int64 // length of each unit, 0 for one that is as long as the call
+	direct         bool  // O_DIRECT
+	iovecs         int   // 0 counts as 1
+	registered     bool  // a buffer registered with io_uring
 	// lifted: atomic writes through the page cache are permitted, which is what
 	// all designs add to 7.3.
 	lifted bool
@@ -18,7 +19,7 @@ type ioCall struct {
 // validateWrite is step 1 for an operation. The caller of an append passes 0
 // for the offset.
 func (k *Kernel) validateWrite(op *workloads.Op) workloads.Errno {
-	c := ioCall{offset: op.Offset, length: op.Length, atomic: op.Atomic, direct: op.Direct, lifted: true}
+	c := ioCall{offset: op.Offset, length: op.Length, atomic: op.Atomic, unit: op.Unit, direct: op.Direct, lifted: true}
 	if op.Append {
 		c.offset = 0
 	}
@@ -41,15 +42,19 @@ func (k *Kernel) validate(c ioCall) workloads.Errno {
 	if c.read || k.fs.limits().max == 0 {
 		return workloads.EOPNOTSUPP
 	}
-	if err := k.fs.validateSize(c); err != 0 {
+	one := c // what holds of a unit has to hold of each
+	if c.unit != 0 {
+		one.length = c.unit
+	}
+	if err := k.fs.validateSize(one); err != 0 {
 		return err
 	}
 	switch {
 	case c.iovecs > 1 || c.registered:
 		return workloads.EINVAL
-	case c.length <= 0 || c.length&(c.length-1) != 0:
+	case one.length <= 0 || one.length&(one.length-1) != 0:
 		return workloads.EINVAL
-	case c.offset%c.length != 0:
+	case c.offset%one.length != 0 || c.length%one.length != 0:
 		return workloads.EINVAL
 	case !c.direct && !c.lifted:
 		return workloads.EOPNOTSUPP

@@ -48,6 +48,10 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 		f.end, err = t.limitedEnd(op)
 		f.err = int32(err)
 	}
+	f.pieceFrom, f.pieceTo = f.start, f.end
+	if op.Atomic {
+		f.pieceTo = min(f.end, f.start+int32(op.Piece()/sectorBytes))
+	}
 	k.orderPartialBlock(t)
 	f.errorsBefore = t.ino().wbErrors
 	if f.err == 0 {
@@ -68,6 +72,12 @@ func (t *task) bufferedWrite(op *workloads.Op) workloads.Result {
 	t.unlockInode()
 	written := f.pos - f.start
 	failed := workloads.Errno(f.err) // what is sent now has errors of its own
+	if op.Atomic && op.Unit != 0 {
+		// The units that are whole are a success.
+		if written -= written % int32(op.Unit/sectorBytes); written > 0 {
+			failed = 0
+		}
+	}
 	if err := k.submit.unlocked(t, op); failed == 0 {
 		failed = err
 	}
@@ -155,15 +165,25 @@ func (t *task) writeIter(op *workloads.Op) workloads.Errno {
 			t.Step(stepNextFolio)
 			k.rules.nextFolio(t)
 		}
+		t.nextPiece(op)
 	}
 	return 0
+}
+
+// nextPiece goes on to the next unit of a write that has several.
+func (t *task) nextPiece(op *workloads.Op) {
+	if f := &t.f; op.Atomic && op.Unit != 0 && f.pos == f.pieceTo && f.pos < f.end {
+		t.closeUnit()
+		t.dropFolios()
+		f.pieceFrom, f.pieceTo = f.pos, f.pos+int32(op.Unit/sectorBytes)
+	}
 }
 
 // writeBegin maps the position and reserves space (xfs_buffered_write_iomap_begin).
 // A unit is opened and reserved as a whole, before the first folio.
 func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 	k, f := t.k, &t.f
-	from, to := f.pos/k.blockSectors, (f.end+k.blockSectors-1)/k.blockSectors
+	from, to := f.pos/k.blockSectors, (f.pieceTo+k.blockSectors-1)/k.blockSectors
 	if f.unitTo != 0 {
 		from, to = f.unitFrom, f.unitTo
 	}
@@ -176,7 +196,7 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 			break
 		}
 	}
-	f.mapStale, f.mapEnd = 0, f.end
+	f.mapStale, f.mapEnd = 0, f.pieceTo
 	if op.Atomic && f.unitTo == 0 {
 		if t.noMemory() {
 			return workloads.ENOMEM
@@ -191,7 +211,7 @@ func (t *task) writeBegin(op *workloads.Op) workloads.Errno {
 		f.noSpace = 0
 		return workloads.ENOSPC
 	}
-	if f.pos > f.start && f.unitTo != 0 {
+	if f.pos > f.pieceFrom && f.unitTo != 0 {
 		if !k.rules.renewMapping(t, t.unit()) {
 			return workloads.ENOSPC
 		}
@@ -244,8 +264,8 @@ func (t *task) lockFolio() workloads.Errno {
 // the write when some of them are copied.
 func (t *task) holdFolios() {
 	k, f := t.k, &t.f
-	f.holdFrom, f.holdTo = f.start/pageSectors, (f.end+pageSectors-1)/pageSectors
-	for pos := f.start; pos < f.end; {
+	f.holdFrom, f.holdTo = f.pieceFrom/pageSectors, (f.pieceTo+pageSectors-1)/pageSectors
+	for pos := f.pieceFrom; pos < f.pieceTo; {
 		fo := k.grabFolio(pos, f.end-pos)
 		fo.refs++
 		pos = fo.end() * pageSectors

@@ -25,7 +25,7 @@ func (writeThrough) copied(t *task) {
 	k.rules.growsFirst(t)
 	t.startWriteback(fo)
 	t.mapFolio(fo, f.pos/k.blockSectors, (f.pos+f.copied+k.blockSectors-1)/k.blockSectors)
-	if f.pos+f.copied == f.end {
+	if f.pos+f.copied == f.pieceTo {
 		t.submitThrough()
 	}
 	fo.writeback--
@@ -35,7 +35,7 @@ func (writeThrough) copied(t *task) {
 // the same folio again: it would wait for itself. The unit goes out in two.
 func (t *task) submitOwn() {
 	f := &t.f
-	if f.through != 0 && f.pos > max(f.start, f.page*pageSectors) {
+	if f.through != 0 && f.pos > max(f.pieceFrom, f.page*pageSectors) {
 		t.submitThrough()
 	}
 }

@@ -24,7 +24,7 @@ type opKind struct {
 }
 
 var opKinds = []opKind{
-	{"pwrite", workloads.Pwrite, true, "pwrite(2): offset, length; atomic, direct, dsync, append, unflagged; limit: RLIMIT_FSIZE of the caller"},
+	{"pwrite", workloads.Pwrite, true, "pwrite(2): offset, length; atomic, direct, dsync, append, unflagged; unit: each piece of that length is untorn by itself; limit: RLIMIT_FSIZE of the caller"},
 	{"fsync", workloads.Fsync, false, "fsync(2)"},
 	{"fdatasync", workloads.Fdatasync, false, "fdatasync(2)"},
 	{"pread", workloads.Pread, true, "pread(2): offset, length; direct"},
@@ -40,7 +40,7 @@ var opKinds = []opKind{
 	{"clone", workloads.Clone, true, "FICLONERANGE: offset, length; from: where the source begins, from_file: its file"},
 }
 
-var opFields = []string{"task", "op", "offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "fd", "limit", "file", "from", "from_file"}
+var opFields = []string{"task", "op", "offset", "length", "atomic", "unit", "unflagged", "direct", "dsync", "append", "fd", "limit", "file", "from", "from_file"}
 
 // workload reads the file and what is done to it.
 func (d *decoder) workload(s *Scenario, n *yaml.Node) {
@@ -104,6 +104,8 @@ func (d *decoder) op(n *yaml.Node) (op, bool) {
 			o.op.Append = d.value(flag, v).n == 1
 		case "limit":
 			o.op.Limit = d.value(size, v).n
+		case "unit":
+			o.op.Unit = d.value(size, v).n
 		case "from":
 			o.op.From = d.value(size, v).n
 		case "file":
@@ -154,7 +156,7 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 		return n, "workload.ops." + key
 	}
 	if !kind.ranged {
-		for _, key := range []string{"offset", "length", "atomic", "unflagged", "direct", "dsync", "append", "limit", "from", "from_file"} {
+		for _, key := range []string{"offset", "length", "atomic", "unit", "unflagged", "direct", "dsync", "append", "limit", "from", "from_file"} {
 			if written[key] != nil {
 				v, name := at(key)
 				d.fail(v, name, "makes no sense with op: %s; allowed: task, op, fd, file", kind.name)
@@ -195,11 +197,18 @@ func (d *decoder) checkOp(o *op, kind *opKind, n *yaml.Node, written map[string]
 	case w.Atomic && kind.name != "pwrite":
 		v, name = at("atomic")
 		d.fail(v, name, "makes no sense with op: %s; allowed: with pwrite", kind.name)
-	case w.Atomic && !powerOfTwo(w.Length):
+	case written["unit"] != nil && (!w.Atomic || w.Direct):
+		v, name = at("unit")
+		d.fail(v, name, "the write has no units of its own; allowed: with atomic: true and without direct")
+	case written["unit"] != nil && (w.Unit == 0 || !powerOfTwo(w.Unit) || w.Unit < workloads.SectorSize || w.Unit >= w.Length || w.Length%w.Unit != 0):
+		v, name = at("unit")
+		d.fail(v, name, "%s in a write of %s; allowed: a power of two from 512 on that is less than the length and divides it",
+			workloads.FormatSize(w.Unit), workloads.FormatSize(w.Length))
+	case w.Atomic && !powerOfTwo(w.Piece()):
 		d.fail(v, name, "an atomic unit of %s; allowed: a power of two", workloads.FormatSize(w.Length))
-	case w.Atomic && w.Offset%w.Length != 0:
+	case w.Atomic && w.Offset%w.Piece() != 0:
 		v, name = at("offset")
 		d.fail(v, name, "the atomic unit is misaligned: %s is no multiple of its length; allowed: multiples of %s",
-			workloads.FormatSize(w.Offset), workloads.FormatSize(w.Length))
+			workloads.FormatSize(w.Offset), workloads.FormatSize(w.Piece()))
 	}
 }

@@ -202,6 +202,9 @@ func opText(o *workloads.Op, kind string) string {
 			fmt.Fprintf(&b, ", %s: true", flag.name)
 		}
 	}
+	if o.Unit != 0 {
+		fmt.Fprintf(&b, ", unit: %s", workloads.FormatSize(o.Unit))
+	}
 	if o.Limit != 0 {
 		fmt.Fprintf(&b, ", limit: %s", workloads.FormatSize(o.Limit))
 	}

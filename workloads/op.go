@@ -73,6 +73,10 @@ type Op struct {
 	Offset int64 // where; for an append, where the file ended before the run's first operation
 	Length int64
 	Atomic bool // RWF_ATOMIC
+	// Unit makes an atomic write one of several units: of each piece of Unit bytes
+	// the write promises that it is untorn, and of the call nothing. 0 stands for
+	// one unit as long as the write. No kernel has such a flag.
+	Unit int64
 	// Unflagged takes RWF_ATOMIC away from an atomic write that is judged as one:
 	// the control of a write that the flag protects.
 	Unflagged bool
@@ -87,6 +91,18 @@ type Op struct {
 	// Limit is the RLIMIT_FSIZE of the caller of a Pwrite, in bytes, 0 for none.
 	Limit int64
 }
+
+// Piece returns the length of the atomic units of a write.
+func (o *Op) Piece() int64 {
+	if o.Unit != 0 {
+		return o.Unit
+	}
+	return o.Length
+}
+
+// Whole reports whether a result of the operation ends with one of its units,
+// or with the operation.
+func (o *Op) Whole(r Result) bool { return int64(r)%o.Piece() == 0 }
 
 // Writes reports whether the operation puts data of its own into sectors.
 func (o *Op) Writes() bool { return o.Kind == Pwrite || o.Kind == Store }

@@ -78,6 +78,9 @@ func (o Op) String() string {
 			b.WriteString(" " + f.name)
 		}
 	}
+	if o.Unit != 0 {
+		fmt.Fprintf(&b, " unit=%s", FormatSize(o.Unit))
+	}
 	if o.FD != 0 {
 		fmt.Fprintf(&b, " fd=%d", o.FD)
 	}
@@ -155,6 +158,8 @@ func (o *Op) field(name, value string, hasValue bool) error {
 		o.Length, err = ParseSize(value)
 	case name == "limit" && hasValue && o.Kind == Pwrite:
 		o.Limit, err = ParseSize(value)
+	case name == "unit" && hasValue && o.Kind == Pwrite:
+		o.Unit, err = ParseSize(value)
 	case name == "file" && hasValue:
 		o.File, err = strconv.Atoi(value)
 	case name == "from" && hasValue && o.Kind == Clone:
@@ -196,6 +201,10 @@ func (o *Op) check() error {
 		return errors.New("an operation of no kind")
 	case o.Limit < 0 || o.Limit%SectorSize != 0 || o.Limit > maxFile || o.Limit != 0 && o.Kind != Pwrite:
 		return fmt.Errorf("limit %d of %s: only a pwrite has one, a multiple of %d up to 1TiB", o.Limit, o.Kind, SectorSize)
+	case o.Unit != 0 && (o.Kind != Pwrite || !o.Atomic || o.Direct):
+		return fmt.Errorf("unit of %s: only an atomic pwrite through the page cache has one", o.Kind)
+	case o.Unit < 0 || o.Unit%SectorSize != 0 || o.Unit != 0 && (o.Unit >= o.Length || o.Length%o.Unit != 0 || o.Offset%o.Unit != 0):
+		return fmt.Errorf("unit %d: a multiple of %d of which length and offset are multiples, and shorter than length", o.Unit, SectorSize)
 	case o.File < 0 || o.File > 1 || o.FromFile < 0 || o.FromFile > 1:
 		return fmt.Errorf("file %d: there are file 0 and file 1", max(o.File, o.FromFile))
 	case o.Kind != Clone && (o.From != 0 || o.FromFile != 0):
