@@ -120,6 +120,9 @@ type frame struct {
 	userGone     [2]int32 // bit set: unmapped for good
 	pinned       int32
 
+	// orderedFrom and orderedTo are the pages that a commit is about to write.
+	orderedFrom, orderedTo int32
+
 	// writeback, in pages and blocks
 	wbIndex, wbEnd, wbSync int32
 	wbQuota                int32 // quotaReached, quotaUsed

@@ -121,10 +121,10 @@ func (t *task) commit() (wrote bool, err workloads.Errno) {
 		if ino == nil {
 			break
 		}
-		t.Step(stepOrdered)
-		from, to := ino.orderedFrom, ino.orderedTo
+		t.f.orderedFrom, t.f.orderedTo = ino.orderedFrom, ino.orderedTo
 		ino.orderedFrom, ino.orderedTo = 0, 0
-		from, to = k.rules.orderedRange(from, to)
+		t.Step(stepOrdered)
+		from, to := k.rules.orderedRange(t.f.orderedFrom, t.f.orderedTo)
 		t.writepages(from, to, true)
 		t.waitWriteback(from, to)
 	}

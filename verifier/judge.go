@@ -75,7 +75,7 @@ func (v *Verifier) judge(group int, t *tally, weight *count.Count) Verdict {
 		worst = Corrupt // a size inside an atomic write of which nothing is there
 	}
 	if mixed && visible&(visible-1) != 0 {
-		worst = min(worst, v.cycles(from, to, visible))
+		worst = min(worst, v.cycles(from, to))
 	}
 	return worst
 }
@@ -219,17 +219,17 @@ func (v *Verifier) racing(st, at int32) (set uint64) {
 // cycles looks for units that must come before themselves: each visible unit
 // comes before what else its range holds, and operations before those that
 // they precede.
-func (v *Verifier) cycles(from, to int32, visible uint64) Verdict {
+func (v *Verifier) cycles(from, to int32) Verdict {
 	worst := Held
 	for i := from; i < to; i++ {
 		u := &v.layout.units[i]
-		if visible>>u.op&1 == 0 {
+		if held, _ := v.content(u); !v.watched[i].live || held>>u.op&1 == 0 {
 			continue
 		}
-		if v.circle(from, to, u, visible, true) {
+		if v.circle(from, to, u, true) {
 			worst = min(worst, AppTorn)
 		}
-		if v.watched[i].excuse == 0 && v.circle(from, to, u, visible, false) {
+		if v.watched[i].excuse == 0 && v.circle(from, to, u, false) {
 			worst = min(worst, Torn)
 		}
 	}
@@ -239,28 +239,45 @@ func (v *Verifier) cycles(from, to int32, visible uint64) Verdict {
 // circle reports whether a visible unit must come before itself. What is
 // mixed by the application proves nothing about other units: without excused,
 // a unit whose mixture has an excuse comes before nothing by that.
-func (v *Verifier) circle(from, to int32, u *unit, visible uint64, excused bool) bool {
+func (v *Verifier) circle(from, to int32, u *unit, excused bool) bool {
+	clear(v.behind[from:to])
 	held, _ := v.content(u)
-	reach, done := held&^(1<<u.op), uint64(0)
-	for rest := reach; rest != 0; rest = reach &^ done {
-		x := bits.TrailingZeros64(rest)
-		done |= 1 << x
-		reach |= v.after[x]
-		if visible>>x&1 != 0 {
-			if i := v.unitOf(from, to, x); excused || v.watched[i].excuse == 0 {
-				held, _ := v.content(&v.layout.units[i])
-				reach |= held &^ (1 << x)
+	reach, done := v.reach(from, to, u, held&^(1<<u.op)), uint64(0)
+	for again := true; again; {
+		again = false
+		for rest := reach &^ done; rest != 0; rest = reach &^ done {
+			x := bits.TrailingZeros64(rest)
+			done |= 1 << x
+			reach |= v.reach(from, to, nil, v.after[x])
+		}
+		for i := from; i < to; i++ {
+			w, other := &v.watched[i], &v.layout.units[i]
+			if held, _ := v.content(other); v.behind[i] && held>>other.op&1 != 0 && (excused || w.excuse == 0) {
+				more := v.reach(from, to, other, held&^(1<<other.op))
+				again = again || more&^reach != 0
+				reach |= more
 			}
 		}
 	}
-	return reach>>u.op&1 != 0
-}
-
-func (v *Verifier) unitOf(from, to int32, op int) int32 {
 	for i := from; i < to; i++ {
-		if v.layout.units[i].op == op {
-			return i
+		if &v.layout.units[i] == u {
+			return v.behind[i]
 		}
 	}
-	panic("verifier: a visible unit of another group")
+	return false
 }
+
+// reach notes that a unit comes before operations that its range holds, or,
+// where there is none, that something comes before all of some operations. Of a
+// write of several units only those that overlap the range are in it.
+func (v *Verifier) reach(from, to int32, in *unit, ops uint64) uint64 {
+	for i := from; i < to && ops != 0; i++ {
+		other := &v.layout.units[i]
+		if ops>>other.op&1 != 0 && (in == nil || v.h.Op(other.op).Unit == 0 || other.overlaps(in.span)) {
+			v.behind[i] = true
+		}
+	}
+	return ops
+}
+
+func (s span) overlaps(o span) bool { return s.from < o.to && o.from < s.to }

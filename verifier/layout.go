@@ -28,11 +28,21 @@ type stretch struct {
 	data     bool // version 0 is a stamp
 }
 
-// A unit is the range of one atomic write.
+// A unit is the range of one atomic write, or one of several in it.
 type unit struct {
 	op          int
+	span              // its sectors
 	first, last int32 // stretches, last one included
 	file        int32
+}
+
+// unitsIn lists the units of an atomic write, as file sectors.
+func unitsIn(op *workloads.Op) (units []span) {
+	n := int32(op.Piece() / blk.SectorSize)
+	for at := int32(op.Start() / blk.SectorSize); int64(at)*blk.SectorSize < op.End(); at += n {
+		units = append(units, span{at, at + n})
+	}
+	return units
 }
 
 // layout is what a workload says about its files before anything happened.
@@ -96,7 +106,11 @@ func newLayout(w *workloads.Workload, block int32) (*layout, error) {
 			spans = append(spans, src)
 			links = append(links, [2]int32{s.from, src.from})
 		}
-		spans = append(spans, s)
+		if op.Writes() && op.Atomic {
+			spans = append(spans, unitsIn(op)...)
+		} else {
+			spans = append(spans, s)
+		}
 	}
 	for _, s := range spans {
 		edges = append(edges, s.from, s.to)
@@ -247,10 +261,14 @@ func (l *layout) findUnits(w *workloads.Workload) {
 	for g := range l.groups() {
 		l.unitsOf = append(l.unitsOf, int32(len(l.units)))
 		for i := range w.Ops {
-			if op := &w.Ops[i]; op.Writes() && op.Atomic {
-				u := unit{op: i + 1, first: -1, file: int32(op.File)}
+			op := &w.Ops[i]
+			if !op.Writes() || !op.Atomic {
+				continue
+			}
+			for _, s := range unitsIn(op) {
+				u := unit{op: i + 1, span: s, first: -1, file: int32(op.File)}
 				for k, st := range l.stretches {
-					if st.writes>>(i+1)&1 != 0 && st.group == int32(g) {
+					if s.from <= st.from && st.to <= s.to && st.group == int32(g) {
 						if u.first < 0 {
 							u.first = int32(k)
 						}

@@ -71,7 +71,7 @@ func (v *Verifier) prepare() {
 		w := &v.watched[i]
 		w.first = w.live
 		for k := range l.units[:i] {
-			if w.live && v.watched[k].live && v.sameRange(l.units[k].op, l.units[i].op) {
+			if w.live && v.watched[k].live && l.units[k].span == l.units[i].span {
 				w.first = false
 			}
 		}
@@ -167,9 +167,18 @@ func (v *Verifier) replaced(st, at int32) (set uint64) {
 	return set
 }
 
-func (v *Verifier) sameRange(x, y int) bool {
-	a, b := v.h.Op(x), v.h.Op(y)
-	return a.Writes() && b.Writes() && a.Start() == b.Start() && a.Length == b.Length
+// rewrites reports whether an operation writes exactly the range of a unit, as
+// a whole or as one of its own units, and did not fail to.
+func (v *Verifier) rewrites(x int, u *unit) bool {
+	o := v.h.Op(x)
+	if !o.Writes() || v.h.Failed()>>x&1 != 0 {
+		return false
+	}
+	if o.Unit == 0 || !o.Atomic {
+		return o.Start() == int64(u.from)*blk.SectorSize && o.End() == int64(u.to)*blk.SectorSize
+	}
+	r, returned := v.h.Result(x)
+	return slices.Contains(unitsIn(o), u.span) && (!returned || int64(u.to)*blk.SectorSize <= o.Start()+int64(r))
 }
 
 func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
@@ -185,7 +194,7 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 	for m := called; m != 0; m &= m - 1 {
 		x := bits.TrailingZeros64(m)
 		o := h.Op(x)
-		if from, to := o.Span(); from >= op.End() || op.Start() >= to {
+		if from, to := o.Span(); from >= int64(u.to)*blk.SectorSize || int64(u.from)*blk.SectorSize >= to {
 			continue
 		}
 		moved = moved || o.Moves()
@@ -196,7 +205,7 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 		if x != u.op && (!o.Atomic && !before || o.Direct && !apart) {
 			w.excuse |= 1 << x
 		}
-		if v.sameRange(x, u.op) && h.Failed()>>x&1 == 0 {
+		if v.rewrites(x, u) {
 			same |= 1 << x
 			w.versions++
 			if v.after[u.op]>>x&1 != 0 {
@@ -213,7 +222,7 @@ func (v *Verifier) watchUnit(u *unit, w *watch, called uint64) {
 			w.stale = w.stale || v.after[u.op]>>x&1 != 0
 		}
 	}
-	if r, ok := h.Result(u.op); ok && r >= 0 && int64(r) < op.Length {
+	if r, ok := h.Result(u.op); ok && op.Short(r) {
 		v.shorts[v.layout.stretches[u.first].group] = true
 	}
 }

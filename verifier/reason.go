@@ -52,8 +52,9 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 		held, gone := v.content(u)
 		visible := held>>u.op&1 != 0
 		op := v.h.Op(u.op)
-		unit := fmt.Sprintf("unit of op %d [%s,%s)%s", u.op, workloads.FormatSize(op.Offset),
-			workloads.FormatSize(op.Offset+op.Length), ofFile(op.File))
+		from := int64(u.from-baseOf(op.File)) * blk.SectorSize
+		unit := fmt.Sprintf("unit of op %d [%s,%s)%s", u.op, workloads.FormatSize(from),
+			workloads.FormatSize(from+op.Piece()), ofFile(op.File))
 		switch verdict {
 		case Torn, AppTorn:
 			if visible && held&w.precede != 0 && w.torn() == verdict {
@@ -68,7 +69,7 @@ func (v *Verifier) explain(group int, verdict Verdict) string {
 				return fmt.Sprintf("%s is visible and the recovered file ends at %s", unit, workloads.FormatSize(v.m.size[u.file])) + v.excuses(w)
 			}
 		case Short:
-			if r, ok := v.h.Result(u.op); ok && r >= 0 && int64(r) < op.Length {
+			if r, ok := v.h.Result(u.op); ok && op.Short(r) {
 				return fmt.Sprintf("%s: the call returned %d of %d bytes", unit, r, op.Length)
 			}
 		case Stale:
@@ -114,15 +115,8 @@ func sectorName(at int32) string {
 // before itself.
 func (v *Verifier) inCircle(group int, i int32, verdict Verdict) bool {
 	from, to := v.layout.unitsOf[group], v.layout.unitsOf[group+1]
-	var visible uint64
-	for k := from; k < to; k++ {
-		u := &v.layout.units[k]
-		if held, _ := v.content(u); v.watched[k].live {
-			visible |= held & (1 << u.op)
-		}
-	}
 	return (verdict == AppTorn || v.watched[i].excuse == 0) &&
-		v.circle(from, to, &v.layout.units[i], visible, verdict == AppTorn)
+		v.circle(from, to, &v.layout.units[i], verdict == AppTorn)
 }
 
 func (v *Verifier) excuses(w *watch) string {

@@ -64,6 +64,7 @@ type Verifier struct {
 	h       *workloads.History
 	shape   []shape  // by stretch
 	watched []watch  // by unit
+	behind  []bool   // by unit: the unit that circle looks at comes before it
 	shorts  []bool   // by group: an atomic write of it was short
 	after   []uint64 // by operation: those that it precedes
 	ends    []int32  // file sectors where a durable short write ended inside a stretch
@@ -130,6 +131,7 @@ func New(cfg Config) (*Verifier, error) {
 		image:   make([]blk.Handle, cfg.Super.TotalLen),
 		shape:   make([]shape, n),
 		watched: make([]watch, len(l.units)),
+		behind:  make([]bool, len(l.units)),
 		shorts:  make([]bool, l.groups()),
 		after:   make([]uint64, len(cfg.Workload.Ops)+1),
 		held:    make([]uint64, n),
@@ -278,7 +280,7 @@ func (v *Verifier) checkSize(file int) {
 		case size+base == int64(v.layout.leaves(op))*blk.SectorSize:
 			return
 		case op.Shifts() != 0 || size <= op.Offset || op.Offset+op.Length <= size:
-		case !op.Atomic:
+		case !op.Atomic || (size-op.Offset)%op.Piece() == 0:
 			return
 		default:
 			inside = v.layout.groupAt(int32((base + size) / blk.SectorSize))

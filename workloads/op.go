@@ -100,9 +100,11 @@ func (o *Op) Piece() int64 {
 	return o.Length
 }
 
-// Whole reports whether a result of the operation ends with one of its units,
-// or with the operation.
-func (o *Op) Whole(r Result) bool { return int64(r)%o.Piece() == 0 }
+// Short reports whether a result of an atomic write is a success for a part of
+// one of its units.
+func (o *Op) Short(r Result) bool {
+	return r >= 0 && int64(r) < o.Length && (o.Unit == 0 || int64(r)%o.Unit != 0)
+}
 
 // Writes reports whether the operation puts data of its own into sectors.
 func (o *Op) Writes() bool { return o.Kind == Pwrite || o.Kind == Store }

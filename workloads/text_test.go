@@ -26,6 +26,7 @@ func TestSizes(t *testing.T) {
 func TestOpText(t *testing.T) {
 	for _, s := range []string{
 		"db: pwrite offset=16KiB length=16KiB atomic",
+		"db: pwrite offset=24KiB length=24KiB atomic unit=8KiB",
 		"a-1: pwrite offset=0 length=512 atomic append dsync direct fd=3",
 		"db: fsync",
 		"db: fdatasync fd=2",
@@ -41,12 +42,18 @@ func TestOpText(t *testing.T) {
 		"db: pwrite offset=0":            "needs offset and length",
 		"db: pwrite offset=1 length=512": "offset 1 is no multiple",
 		"db: pwrite offset=0 length=0":   "length 0",
-		"db: pwrite offset=0 length=512 length=1": "given twice",
-		"db: pwrite offset=0 length=512 atomic=1": "no field",
-		"db: fsync atomic":                        "takes no field",
-		"db: fsync offset=0":                      "no field",
-		"db: fsync fd=-1":                         "fd -1",
-		"d b: fsync":                              "name of a task",
+		"db: pwrite offset=0 length=512 length=1":                  "given twice",
+		"db: pwrite offset=0 length=512 atomic=1":                  "no field",
+		"db: pwrite offset=0 length=16KiB unit=8KiB":               "only an atomic pwrite",
+		"db: pwrite offset=0 length=16KiB atomic direct unit=8KiB": "only an atomic pwrite",
+		"db: pwrite offset=0 length=16KiB atomic unit=16KiB":       "shorter than length",
+		"db: pwrite offset=0 length=20KiB atomic unit=8KiB":        "of which length and offset are multiples",
+		"db: pwrite offset=4KiB length=16KiB atomic unit=8KiB":     "of which length and offset are multiples",
+		"db: fsync unit=8KiB":                                      "has no field",
+		"db: fsync atomic":                                         "takes no field",
+		"db: fsync offset=0":                                       "no field",
+		"db: fsync fd=-1":                                          "fd -1",
+		"d b: fsync":                                               "name of a task",
 	} {
 		_, err := ParseOp(s)
 		require.ErrorContains(t, err, want, s)

@@ -97,6 +97,9 @@ func (w *world) anyOp(size int32) workloads.Op {
 		op.Length = 0
 	}
 	op.Atomic = op.Kind == workloads.Pwrite && r.IntN(4) > 0
+	if op.Atomic && n%2 == 0 && from%(n/2) == 0 && r.IntN(2) == 0 {
+		op.Unit = op.Length / 2
+	}
 	if w.moves && r.IntN(3) == 0 {
 		op.File = 1
 	}
