@@ -169,6 +169,9 @@ type Machine struct {
 	Trace func(TraceEvent)
 	// OnFault, when set, is told of each fault that strikes.
 	OnFault func(Fault)
+	// OnComplete, when set, is told before the i-th command in flight, oldest
+	// first, completes or fails.
+	OnComplete func(i int)
 
 	chooser Chooser
 	point   Point
@@ -357,6 +360,9 @@ func (m *Machine) complete(o Option) {
 	if m.Trace != nil {
 		m.trace(TraceEvent{Task: "device", Num: m.steps[m.execute].Num, Text: "completes " + m.device.CommandText(int(o.Index))})
 	}
+	if m.OnComplete != nil {
+		m.OnComplete(int(o.Index))
+	}
 	m.device.Complete(int(o.Index))
 }
 
@@ -371,6 +377,9 @@ func (m *Machine) failCmd(o Option) {
 	}
 	if m.OnFault != nil {
 		m.OnFault(Fault{Kind: IOError})
+	}
+	if m.OnComplete != nil {
+		m.OnComplete(int(o.Index))
 	}
 	m.device.Fail(int(o.Index))
 }

@@ -32,6 +32,14 @@ func (p *Point) Site() string {
 	return p.m.steps[p.site].Name
 }
 
+// TaskID returns the number of that task, -1 where the machine picks.
+func (p *Point) TaskID() int {
+	if p.task == nil {
+		return -1
+	}
+	return p.task.id
+}
+
 // Visit counts the times that the machine asked at this task and site.
 func (p *Point) Visit() int { return int(p.visit) }
 

@@ -63,6 +63,15 @@ type Config struct {
 	// Runs and Seed are for RunRandom: how many schedules, drawn from what.
 	Runs int
 	Seed uint64
+	// Strategy says how RunRandom draws, Depth is that of PCT, at least 1.
+	Strategy Strategy
+	Depth    int
+	// FaultRate is the chance of a fault at a place where one may strike. Zero
+	// leaves it to the strategy.
+	FaultRate Ratio
+	// Enough, when set, is asked before each schedule of RunRandom is begun; true
+	// ends the sample there. The result is that of as many Runs.
+	Enough func() bool
 	// StopAt ends the deepening after the first level at which a finding of
 	// this class, or of a class with a lower number, was made; -1 for never.
 	// A schedule that is stuck ends it as well, whatever StopAt is.
@@ -106,6 +115,9 @@ type Finding struct {
 	// option included, up to the last answer before the finding that is not
 	// the default. Defaults follow; Replay plays them.
 	Choices []int
+	// Run is, of a random exploration, the number of the first schedule of the
+	// sample in which a finding of this class was made, counted from 0.
+	Run uint64
 }
 
 // Result is what an exploration found.
@@ -127,6 +139,8 @@ type Result struct {
 	Stuck        *crashsim.Outcome
 	StuckChoices []int
 	StuckBound   crashsim.Budget
+	// Sample is what a random exploration drew, nil for another.
+	Sample *Sample
 	// Reached are the steps taken in any schedule, whole levels or the sample:
 	// a state that is known adds none, since whoever explored it took them. Of
 	// a level that the context cut off it holds what was executed until then.
