@@ -21,6 +21,7 @@ const (
 	countKind                 // a natural number
 	boolKind
 	folioKind // a pair of sizes
+	ratioKind // two natural numbers, the first up to the second
 )
 
 // field describes one field of a section.
@@ -42,7 +43,7 @@ func (f *field) path() string { return join(f.section, f.name) }
 type value struct {
 	text    string // as it is written in a scenario
 	n       int64  // a size in bytes, a count, 1 for true
-	max     int64  // the second size of a folio
+	max     int64  // the second size of a folio, the second number of a ratio
 	written bool   // by the scenario, as opposed to a default
 	node    *yaml.Node
 }
@@ -72,6 +73,8 @@ func (f *field) allow() string {
 		return "true, false"
 	case countKind:
 		return fmt.Sprintf("a number from %d to %d", f.min, f.max)
+	case ratioKind:
+		return fmt.Sprintf("a ratio N/M up to 1/1, M up to %d, or %s", f.max, strings.Join(f.allowed, ", "))
 	case folioKind:
 		return fmt.Sprintf("{min: SIZE, max: SIZE}, powers of two from %s to %s", workloads.FormatSize(f.min), workloads.FormatSize(f.max))
 	}
@@ -167,6 +170,15 @@ func (d *decoder) value(f *field, n *yaml.Node) value {
 			return bad()
 		}
 		v.n, v.text = int64(i), strconv.FormatUint(i, 10)
+	case ratioKind:
+		if slices.Contains(f.allowed, n.Value) {
+			return v
+		}
+		var ok bool
+		if v.n, v.max, ok = parseRatio(n.Value, f.max); !ok {
+			return bad()
+		}
+		v.text = fmt.Sprintf("%d/%d", v.n, v.max)
 	case sizeKind:
 		if slices.Contains(f.allowed, n.Value) {
 			return v
@@ -180,6 +192,17 @@ func (d *decoder) value(f *field, n *yaml.Node) value {
 	return v
 }
 
+// parseRatio reads N/M with N up to M and M from 1 to max.
+func parseRatio(s string, max int64) (num, den int64, ok bool) {
+	a, b, slash := strings.Cut(s, "/")
+	n, err1 := strconv.ParseUint(a, 10, 62)
+	d, err2 := strconv.ParseUint(b, 10, 62)
+	if !slash || err1 != nil || err2 != nil || d < 1 || n > d || int64(d) > max {
+		return 0, 0, false
+	}
+	return int64(n), int64(d), true
+}
+
 // parseDefault reads the default of a field.
 func (f *field) parseDefault() value {
 	d := &decoder{file: "default"}
@@ -188,7 +211,7 @@ func (f *field) parseDefault() value {
 		v.written = false
 		return v
 	}
-	tag := map[kind]string{enumKind: "!!str", sizeKind: "!!str", countKind: "!!int", boolKind: "!!bool"}[f.kind]
+	tag := map[kind]string{enumKind: "!!str", sizeKind: "!!str", ratioKind: "!!str", countKind: "!!int", boolKind: "!!bool"}[f.kind]
 	v := d.value(f, &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: f.def})
 	v.written, v.node = false, nil
 	return v

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"untorn/workloads"
@@ -43,6 +44,8 @@ func (r *Row) following(f *field) string {
 func (r *Row) reduce(control bool) string {
 	s := *r.Scenario
 	s.expect = []expectation{{verdict: r.Expect}}
+	s.explore = maps.Clone(s.explore)
+	s.explore[fRuns] = []value{{text: fmt.Sprint(r.Explore.Runs)}} // a row may have drawn as many as there was time for
 	p := printer{s: &s, reduced: true}
 	vals := r.vals
 	if control {

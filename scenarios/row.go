@@ -50,6 +50,12 @@ type Explore struct {
 	Preemptions int
 	Runs        int64 // schedules, when Random
 	Seed        int64
+
+	// Strategy, Depth and the ratio FaultNum/FaultDen say how, when Random.
+	// FaultDen is 0 where the strategy has faults of its own.
+	Strategy           string
+	Depth              int
+	FaultNum, FaultDen int64
 }
 
 // Control is the arm without the protection.
@@ -149,7 +155,9 @@ func (s *Scenario) row(vals block, fb int) Row {
 	}
 	s.rowFaults(&r)
 	r.Explore = Explore{Random: s.explore.of(fMode)[0].text == "random", Preemptions: int(s.explore.of(fPreemptions)[0].n),
-		Runs: s.explore.of(fRuns)[0].n, Seed: s.explore.of(fSeed)[0].n}
+		Runs: s.explore.of(fRuns)[0].n, Seed: s.explore.of(fSeed)[0].n,
+		Strategy: s.explore.of(fStrategy)[0].text, Depth: int(s.explore.of(fDepth)[0].n),
+		FaultNum: s.explore.of(fFaultRate)[0].n, FaultDen: s.explore.of(fFaultRate)[0].max}
 	r.Control = s.rowControl(&r)
 	r.Expect = "held"
 	for _, e := range s.expect {

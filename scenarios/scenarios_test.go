@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 	want.Kinds[crashsim.Reclaim], want.Kinds[crashsim.ShortCopy] = true, true
 	assert.Equal(t, want, r.Faults)
 	assert.Empty(t, r.NamedFaults(), "a default is not named")
-	assert.Equal(t, Explore{Preemptions: 2, Runs: 100000, Seed: 1}, r.Explore)
+	assert.Equal(t, Explore{Preemptions: 2, Runs: 100000, Seed: 1, Strategy: "uniform", Depth: 3}, r.Explore)
 	assert.Equal(t, "untorn", r.Contract)
 	assert.Equal(t, "held", r.Expect)
 	assert.Empty(t, r.Label)
@@ -150,6 +150,11 @@ func TestBadInput(t *testing.T) {
 		{add("faults: [{reclaim: off}]"), "faults.name: missing", add("faults: [{name: a, reclaim: off}]")},
 		{add("faults: [{name: a}, {name: a}]"), "faults.name: \"a\" is taken", add("faults: [{name: a}, {name: b}]")},
 		{add("explore: {runs: 0}"), "explore.runs", add("explore: {runs: 1}")},
+		{add("explore: {strategy: best}"), "explore.strategy: \"best\"; allowed: uniform, pct, coverage", add("explore: {strategy: pct, depth: 2}")},
+		{add("explore: {depth: 0}"), "explore.depth: \"0\"; allowed: a number from 1 to 8", add("explore: {depth: 8}")},
+		{add("explore: {fault_rate: 0.5}"), "explore.fault_rate: \"0.5\"; allowed: a ratio N/M", add("explore: {fault_rate: 1/64}")},
+		{add("explore: {fault_rate: 3/2}"), "explore.fault_rate", add("explore: {fault_rate: auto}")},
+		{add("explore: {fault_rate: 1/0}"), "explore.fault_rate", add("explore: {fault_rate: 0/1}")},
 		{add("contract: torn"), "contract: \"torn\"; allowed: untorn, old-or-new", add("contract: untorn")},
 		{add("contract: old-or-new"), "needs device.cache: protected", add("contract: [untorn, old-or-new]")},
 		{add("expect: tron"), "expect: \"tron\"; allowed: corrupt", add("expect: torn")},

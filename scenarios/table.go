@@ -132,9 +132,14 @@ var (
 		help: "how the space of schedules is walked"}
 	fPreemptions = &field{section: "explore", name: "preemptions", kind: countKind, def: "2", max: 16, help: "task switches that no wait forces"}
 	fRuns        = &field{section: "explore", name: "runs", kind: countKind, def: "100000", min: 1, max: 1 << 40, help: "schedules of a random exploration"}
-	fSeed        = &field{section: "explore", name: "seed", kind: countKind, def: "1", max: 1<<63 - 1, help: "of a random exploration"}
+	fStrategy    = &field{section: "explore", name: "strategy", kind: enumKind, def: "uniform", allowed: []string{"uniform", "pct", "coverage"},
+		help: "how a random exploration draws: alike, by priorities, or near what took new steps"}
+	fDepth     = &field{section: "explore", name: "depth", kind: countKind, def: "3", min: 1, max: 8, help: "of pct, in place of preemptions: orders that a bug needs"}
+	fFaultRate = &field{section: "explore", name: "fault_rate", kind: ratioKind, def: "auto", allowed: []string{"auto"}, max: 1 << 30,
+		help: "chance of a fault at a place of a random exploration where one may strike"}
+	fSeed = &field{section: "explore", name: "seed", kind: countKind, def: "1", max: 1<<63 - 1, help: "of a random exploration"}
 
-	exploreFields = []*field{fMode, fPreemptions, fRuns, fSeed}
+	exploreFields = []*field{fMode, fPreemptions, fRuns, fSeed, fStrategy, fDepth, fFaultRate}
 )
 
 // fContract is no field of a section; it takes part in the product as one.

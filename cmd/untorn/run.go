@@ -32,6 +32,7 @@ type runFlags struct {
 	out     string
 	keep    bool
 	timeout time.Duration
+	forTime time.Duration
 	rows    []string
 	sets    []string
 	noCache bool
@@ -81,6 +82,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
   untorn run no-pin boundary --format junit > junit.xml
   untorn run --format ktap --timeout 10m
   untorn run cow-fork --set explore.preemptions=1 --no-reduce cuts,commute
+  untorn run random --set explore.strategy=coverage --for 30s
   untorn run --suite debate --resume             # again and again until it is done
   untorn run my.yaml --limit 1000000 --sample 100000
   untorn run --suite debate --shard 2/3 --out part-2
@@ -95,6 +97,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().Int64Var(&f.seed, "seed", 1, "seed of random explorations")
 	c.Flags().StringVar(&f.out, "out", "runs", "where report.json and the directories of rows that broke go")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave a directory for every row")
+	c.Flags().DurationVar(&f.forTime, "for", 0, "time for each random exploration of a design, in place of explore.runs; the report\nsays how many runs that were, and with as many explore.runs they are the same")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end after this time with what is done so far, 0 for never")
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
@@ -122,6 +125,8 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		return usage(fmt.Errorf("--workers %d; allowed: 1 to %d", f.workers, maxWorkers))
 	case f.seed < 0:
 		return usage(fmt.Errorf("--seed %d; allowed: 0 and above", f.seed))
+	case f.forTime < 0:
+		return usage(fmt.Errorf("--for %v; allowed: 0 and above", f.forTime))
 	case f.timeout < 0:
 		return usage(fmt.Errorf("--timeout %v; allowed: 0 and above", f.timeout))
 	case f.out == "":
@@ -173,12 +178,15 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if err != nil {
 		return usage(err)
 	}
+	if f.forTime > 0 && !slices.ContainsFunc(rows, func(r scenarios.Row) bool { return r.Explore.Random }) {
+		return usage(errors.New("--for: no row is explored at random; allowed: with --set explore.mode=random"))
+	}
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, Workers: f.workers, NoCache: f.noCache, NoReduce: off, Suite: suite, Now: time.Now,
+	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, For: f.forTime, Workers: f.workers, NoCache: f.noCache, NoReduce: off, Suite: suite, Now: time.Now,
 		Part: part, Resume: f.resume, Command: commandLine(s.args), Revision: sourceRevision(), Limit: f.limit, Sample: f.sample}
 	line := newProgress(s.err)
 	o.Progress = line.set

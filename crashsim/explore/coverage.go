@@ -15,27 +15,30 @@ const round = 64
 // maxKept bounds the corpus.
 const maxKept = 1 << 14
 
-// Features of a schedule: who took which step, after which step of whom.
-// There is a label beyond those of steps for commands that complete.
+// A step is told by its label; a command that completes has one beyond them.
 const (
 	labels    = 129
 	completes = labels - 1
-
-	features = labels*labels*2 + labels*int(crashsim.NumFaultKinds)
 )
 
-// pairOf is the feature of a step after another one, by the same runner or not.
-func pairOf(before, after int, same bool) int {
-	f := (before*labels + after) * 2
-	if same {
-		f++
-	}
-	return f
+// The features of a schedule are the steps that it takes, each after which other
+// one, and where faults strike. A step of another runner than the one before
+// is told apart by how often the step before had been taken by then, or a
+// loop would hide how far one had come when the other began.
+const (
+	visits   = 32 // told apart
+	features = labels*labels*(visits+1) + labels*int(crashsim.NumFaultKinds)
+)
+
+// pairOf is the feature of a step after another one, which was taken for the
+// n-th time, by another runner; n is 0 for the same one.
+func pairOf(before, after, n int) int {
+	return (before*labels+after)*(visits+1) + min(n, visits)
 }
 
 // faultAt is the feature of a fault that strikes at a step.
 func faultAt(label int, k crashsim.FaultKind) int {
-	return labels*labels*2 + label*int(crashsim.NumFaultKinds) + int(k)
+	return labels*labels*(visits+1) + label*int(crashsim.NumFaultKinds) + int(k)
 }
 
 // play is an answer that is not the default, by its place in a run.
@@ -88,6 +91,7 @@ type mutator struct {
 	taken   *taken
 	mark    [features]bool // features of marked
 	marked  []int          // what the present schedule took that is news
+	counts  [labels]int    // steps of this schedule
 	before  int            // label of the last step
 	who     int            // who took it
 }
@@ -99,7 +103,7 @@ func newMutator(cfg *Config, c *corpus, runs []taken) *mutator {
 func (m *mutator) begin(number uint64) {
 	m.streams.Seed(tape.Derive(m.seed, number))
 	m.tail.begin(number)
-	m.asked, m.at, m.before, m.who = 0, 0, 0, -1
+	m.asked, m.at, m.before, m.who, m.counts = 0, 0, 0, -1, [labels]int{}
 	m.taken = &m.runs[number%round]
 	m.taken.plays, m.taken.fresh = m.taken.plays[:0], m.taken.fresh[:0]
 	for _, f := range m.marked {
@@ -112,8 +116,10 @@ func (m *mutator) begin(number uint64) {
 	if len(kept) == 0 || m.streams.Draw("fresh", 8) == 0 {
 		return
 	}
-	// Of two, the one that was kept later: it is the less explored.
-	i := max(m.streams.Draw("kept", len(kept)), m.streams.Draw("kept", len(kept)))
+	i := m.streams.Draw("kept", len(kept))
+	if m.streams.Draw("young", 4) != 0 { // what was kept last is what is least explored
+		i = len(kept) - 1 - m.streams.Draw("kept", min(len(kept), round))
+	}
 	m.script = append(m.script, kept[i]...)
 	m.mutate()
 }
@@ -130,6 +136,13 @@ func (m *mutator) mutate() {
 		length += m.script[n-1].place
 	}
 	draw := func(site string, n int) int { return m.streams.Draw(site, n) }
+	if draw("end", 2) == 0 { // goes on from where it came to
+		m.free = max(0, length-draw("back", 8))
+		for n := len(m.script); n > 0 && m.script[n-1].place >= m.free; n-- {
+			m.script = m.script[:n-1]
+		}
+		return
+	}
 	for range 1 + draw("changes", 3) {
 		n := len(m.script)
 		switch kind := draw("kind", 4); {
@@ -219,8 +232,13 @@ func (m *mutator) note(p *crashsim.Point, o crashsim.Option) {
 	case crashsim.SwitchTo:
 		label, who = int(tasks[o.Index].At()), int(o.Index)
 	}
-	m.take(pairOf(m.before, label, who == m.who))
+	n := 0
+	if who != m.who {
+		n = m.counts[m.before]
+	}
+	m.take(pairOf(m.before, label, n))
 	m.before, m.who = label, who
+	m.counts[label]++
 }
 
 func (m *mutator) take(feature int) {

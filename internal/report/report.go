@@ -123,8 +123,10 @@ type Result struct {
 	Reason     string `json:"reason"`
 	NotBuilt   bool   `json:"not_built,omitempty"` // names something that untorn cannot run yet
 
-	Exhaustive  bool     `json:"exhaustive"`
-	Bounds      Bounds   `json:"bounds"`
+	Exhaustive bool   `json:"exhaustive"`
+	Bounds     Bounds `json:"bounds"`
+	// Sample is what a random exploration drew, absent for another.
+	Sample      *Sample  `json:"sample,omitempty"`
 	Equivalence string   `json:"equivalence"`
 	Assumptions []string `json:"assumptions"`
 
@@ -148,6 +150,7 @@ type Result struct {
 type Bounds struct {
 	Budget      int `json:"budget"`
 	Preemptions int `json:"preemptions"`
+	Depth       int `json:"depth,omitempty"` // of priorities, in place of preemptions
 }
 
 // Work is what this run did, both arms together. Seconds are wall clock,

@@ -22,7 +22,7 @@ func sample() *Report {
 	base := Result{
 		Design: Fields{{"filesystem", json.RawMessage(`"xfs"`)}, {"block", json.RawMessage("4096")}}, Device: Fields{{"lba", json.RawMessage("512")}},
 		Faults: Fields{{"budget", json.RawMessage("2")}}, Contract: "untorn", Target: "model", Seed: 1, Expect: "held",
-		Exhaustive: true, Bounds: Bounds{2, 2}, Equivalence: "none, all, first and last of each piece", Assumptions: []string{"an assumption"},
+		Exhaustive: true, Bounds: Bounds{Budget: 2, Preemptions: 2}, Equivalence: "none, all, first and last of each piece", Assumptions: []string{"an assumption"},
 		DistinctExact: true,
 	}
 	held := base

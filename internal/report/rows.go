@@ -49,7 +49,7 @@ func outcome(r *Report) *grid {
 			distinct = ">" + distinct
 		}
 		return []string{marked(res), control, short(res.Covered), distinct, short(res.Schedules),
-			fmt.Sprintf("%d+%d", res.Bounds.Budget, res.Bounds.Preemptions), cheapest(res.Counterexample)}
+			res.Bounds.text(), cheapest(res.Counterexample)}
 	})
 	return g
 }
@@ -232,6 +232,9 @@ func totals(r *Report) []string {
 	}
 	if len(saved) > 0 {
 		lines = append(lines, "left out by rule: "+strings.Join(saved, ", "))
+	}
+	for _, s := range samples(r) {
+		lines = append(lines, wrap(s, Width)...)
 	}
 	return lines
 }

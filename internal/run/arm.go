@@ -55,7 +55,8 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 		NoCache: o.NoReduce.Has(reduce.States), NoCommute: o.NoReduce.Has(reduce.Commute)}
 	a.cfg.NoReduce = o.NoReduce
 	if r.Explore.Random {
-		cfg.Runs, cfg.Seed = int(r.Explore.Runs), uint64(r.Explore.Seed)
+		end := o.random(ctx, &cfg, r, name)
+		defer end()
 	}
 	size := &sizer{o: o, title: rowTitle(r) + ": " + name, last: cfg.Bound.Total, start: o.Now()}
 	cfg.Grown = size.grown
@@ -68,7 +69,7 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 	if err == nil && res.Limited {
 		a.limited = size.text()
 		if o.Sample > 0 {
-			cfg.Runs, cfg.Seed = o.Sample, uint64(r.Explore.Seed)
+			drawn(&cfg, r, o.Sample)
 			res, err = o.Target.Explore(ctx, &a.cfg, cfg)
 		}
 	}
@@ -76,6 +77,9 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 		return fmt.Errorf("%s: %s arm: %w", rowTitle(r), name, err)
 	}
 	a.res = res
+	if r.Explore.Random && res.Sample != nil && res.Sample.Runs > 0 {
+		r.Explore.Runs = int64(res.Sample.Runs)
+	}
 	if !o.NoCache || res.Partial || r.Explore.Random {
 		return nil
 	}

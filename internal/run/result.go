@@ -48,7 +48,10 @@ func (o *Options) fill(res *report.Result, r *scenarios.Row, design, control *ar
 	res.Verdict, res.Reason = verdict.String(), reason
 	res.AsExpected = res.Verdict == res.Expect
 	d := design.res
-	res.Exhaustive = d.Exhausted
+	res.Exhaustive, res.Sample = d.Exhausted, sampleOf(r, d.Sample)
+	if res.Sample != nil {
+		res.Bounds.Depth = res.Sample.Depth
+	}
 	res.Schedules, res.Covered = d.Schedules.String(), d.Counts.Covered.String()
 	res.Distinct, res.DistinctExact = fmt.Sprint(d.Distinct), d.DistinctExact
 	for v := range d.Counts.Verdicts {

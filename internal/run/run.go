@@ -47,6 +47,11 @@ type Options struct {
 	Limit  uint64
 	Sample int
 
+	// For, when positive, is how long each random exploration of a design may
+	// draw, instead of explore.runs of it. The row then has the runs that were
+	// drawn, and its control has as many.
+	For time.Duration
+
 	Part   Part // of the rows, the zero value for all
 	Resume bool // continue the run whose journal is in Out
 	// Command is the command line and Revision the revision of the sources, for
