@@ -17,26 +17,28 @@ import (
 	"strings"
 )
 
-//go:embed *.yaml debate/*.yaml cost/*.yaml real/*.yaml
+//go:embed *.yaml debate/*.yaml cost/*.yaml real/*.yaml races/*.yaml
 var embedded embed.FS
 
 // Suites of embedded scenarios: Main is small and quick and covers every step
 // and fault, Debate is the product of all designs that make sense, and Cost is for
 // "untorn cost": larger workloads without faults. Real is for the running kernel:
-// what a kernel can be asked for, with power loss as the only fault.
+// what a kernel can be asked for, with power loss as the only fault. Races are
+// what a kernel does wrong only when its timing is unlucky.
 const (
 	Main   = "main"
 	Debate = "debate"
 	Cost   = "cost"
 	Real   = "real"
+	Races  = "races"
 )
 
 // Suites lists all suites.
-func Suites() []string { return []string{Main, Debate, Cost, Real} }
+func Suites() []string { return []string{Main, Debate, Cost, Real, Races} }
 
 // Tortured lists those whose schedules can be explored; workloads of Cost have
 // too many.
-func Tortured() []string { return []string{Main, Debate, Real} }
+func Tortured() []string { return []string{Main, Debate, Real, Races} }
 
 // folder returns where the scenarios of a suite are.
 func folder(suite string) string {

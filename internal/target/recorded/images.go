@@ -168,9 +168,15 @@ func (r *Recording) enumerate(d *Device, limit int, seed uint64) (*Space, error)
 		cuts[i].plan()
 		s.Whole = s.Whole && cuts[i].whole
 	}
+	// Where there is no room for all, every part of the log has its share.
+	order := make([]int, len(cuts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(key.Mix(seed, uint64(a)), key.Mix(seed, uint64(b))) })
 	for rank, more := 0, true; more && !x.full(); rank++ {
 		more = false
-		for i := range cuts {
+		for _, i := range order {
 			if c := &cuts[i]; rank < len(c.planned) {
 				more = true
 				x.take(c, c.planned[rank])

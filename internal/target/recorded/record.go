@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"untorn/internal/blk/logwrites"
 	"untorn/internal/disk"
@@ -26,6 +28,7 @@ type Recording struct {
 	History *workloads.History // of the whole run
 	Kernel  string             // release of the kernel
 	Limits  *file.Limits       // what it says of atomic writes to the file
+	Forced  int                // how often the log was forced besides
 }
 
 // Record runs the operations of a configuration once. Nothing of the disk, the
@@ -144,10 +147,42 @@ func (r *Recording) run(ctx context.Context, c *Config, path string, p *disk.Pro
 	if err != nil {
 		return err
 	}
-	if r.Limits, err = t.Limits(); err == nil {
+	if r.Limits, err = t.Limits(); err == nil && c.ForceLog {
+		r.Forced, err = forcing(path, func() (err error) { r.History, err = t.Run(ctx); return err })
+	} else if err == nil {
 		r.History, err = t.Run(ctx)
 	}
 	return errors.Join(err, t.Close())
+}
+
+// forcers is the number of threads that force the log.
+const forcers = 2
+
+// forcing calls run while threads force the log of the file system all the time,
+// which its own worker does when it likes, and counts how often they did.
+func forcing(path string, run func() error) (forced int, err error) {
+	var stop atomic.Bool
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	for range forcers {
+		fd, err := sys.Open(path, sys.ReadOnly)
+		if err != nil {
+			stop.Store(true)
+			wg.Wait()
+			return 0, err
+		}
+		wg.Go(func() {
+			for !stop.Load() {
+				_ = sys.Fsync(fd) // an error is for the workload to see
+				n.Add(1)
+			}
+			_ = sys.Close(fd)
+		})
+	}
+	err = run()
+	stop.Store(true)
+	wg.Wait()
+	return int(n.Load()), err
 }
 
 // marks puts what the callers see into the log of the disk.
