@@ -29,7 +29,7 @@ type Config struct {
 	Faults disk.Faults
 	// ForceLog has the log forced all the time, as the log worker may.
 	ForceLog bool
-	Server []string // the command that serves the disk, see disk.Serve
+	Server   []string // the command that serves the disk, see disk.Serve
 }
 
 // Device is what the crash rule depends on. The kernel sees the logical block
