@@ -80,6 +80,10 @@ type Config struct {
 	// another one after it. When it returns false that one is not explored, and
 	// the result is Limited.
 	Grown func(Grown) bool
+	// Restart, when set, allows the levels between the second and the last to
+	// be left out. It is called when the last one shows that this was wrong,
+	// and makes the programs to come forget what those before shared.
+	Restart func()
 	// Progress, when set, is called now and then with what was done so far,
 	// from a goroutine of its own, never twice at the same time and not after
 	// Run has returned.
@@ -151,6 +155,7 @@ type Result struct {
 	Steps     uint64
 	CacheHits uint64
 	Commuted  uint64 // not executed, since another order of completions was
+	Skipped   uint64 // levels that were left out
 	CacheFull bool
 	// States are the states with more than one way on whose every continuation
 	// was explored, each with what was left of the budget there. Unless the

@@ -33,7 +33,7 @@ func explore(t testing.TB, c toyConfig, cfg Config) *Result {
 // promised is the part of a result that is a function of the space.
 func promised(r *Result) Result {
 	p := *r
-	p.Executed, p.Steps, p.CacheHits, p.CacheFull, p.States, p.Commuted = 0, 0, 0, false, 0, 0
+	p.Executed, p.Steps, p.CacheHits, p.CacheFull, p.States, p.Commuted, p.Skipped = 0, 0, 0, false, 0, 0, 0
 	return p
 }
 

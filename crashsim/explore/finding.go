@@ -45,6 +45,10 @@ func (w *worker) consider(class int, steps uint32, open bool) bool {
 	if c := (candidate{found: true, steps: steps, answers: answers}); !c.better(best) {
 		return false
 	}
+	if w.pool.leaping {
+		w.pool.found.Store(true)
+		w.pool.end()
+	}
 	best.found, best.open, best.steps = true, open, steps
 	best.answers = append(best.answers[:0], answers...)
 	return true

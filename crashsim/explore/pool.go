@@ -14,6 +14,8 @@ type pool struct {
 	table    *table
 	stop     atomic.Bool
 	hungry   atomic.Int32 // workers that wait and find nothing
+	leaping  bool         // levels before this one were left out
+	found    atomic.Bool  // and something was found
 	executed atomic.Uint64
 	done     atomic.Int64 // branches of the root, and how many there are
 	branches atomic.Int64

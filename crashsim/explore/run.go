@@ -18,14 +18,26 @@ func Run(ctx context.Context, newProgram func() Program, cfg Config) (*Result, e
 		return nil, err
 	}
 	x := newExploration(ctx, newProgram, cfg)
-	defer x.close()
-	for level, more := 0, true; more && level <= cfg.Bound.Total; level++ {
-		var err error
-		if more, err = x.level(level); err != nil {
+	defer func() { x.close() }()
+	for {
+		if err := x.levels(); err != nil {
 			return nil, err
 		}
+		if !x.again {
+			return x.finish(), nil
+		}
+		x = x.anew()
 	}
-	return x.finish(), nil
+}
+
+// levels explores one level after the other.
+func (x *exploration) levels() (err error) {
+	for level, more := 0, true; more && level <= x.cfg.Bound.Total; level = x.after(level) {
+		if more, err = x.level(level); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (cfg *Config) check() error {
@@ -52,6 +64,10 @@ type exploration struct {
 	res     *Result
 	wanted  [Classes + 1]bool // classes not found yet
 
+	newProgram func() Program
+	leaping    bool // some levels were left out
+	again      bool // and they must not be
+
 	now      atomic.Pointer[pool] // for the progress
 	at       atomic.Int64
 	executed atomic.Uint64 // by the levels before
@@ -59,7 +75,7 @@ type exploration struct {
 }
 
 func newExploration(ctx context.Context, newProgram func() Program, cfg Config) *exploration {
-	x := &exploration{ctx: ctx, cfg: cfg, res: &Result{Level: -1, Tally: emptyTally()}}
+	x := &exploration{ctx: ctx, cfg: cfg, newProgram: newProgram, res: &Result{Level: -1, Tally: emptyTally()}}
 	if !cfg.NoCache {
 		x.table = newTable(cfg.CacheBytes)
 	}
@@ -92,6 +108,7 @@ func (x *exploration) level(total int) (more bool, err error) {
 	b := x.cfg.Bound
 	b.Total = total
 	p := newPool(x.table)
+	p.leaping = x.leaping
 	x.now.Store(p)
 	x.at.Store(int64(total))
 	unwatch := context.AfterFunc(x.ctx, p.end)
@@ -109,6 +126,10 @@ func (x *exploration) level(total int) (more bool, err error) {
 		}
 	}
 	sums, finished := p.total()
+	x.executed.Add(p.executed.Swap(0))
+	if x.again = p.found.Load(); x.again {
+		return false, nil
+	}
 	if finished || x.res.Level < 0 {
 		x.res.Schedules, x.res.Tally = sums.schedules, sums.tally()
 	}
@@ -117,7 +138,6 @@ func (x *exploration) level(total int) (more bool, err error) {
 	}
 	stop, whole, err := x.collect()
 	x.res.Partial = !finished || !whole
-	x.executed.Add(p.executed.Swap(0))
 	more = !stop && !x.res.Partial && err == nil
 	if more && total < x.cfg.Bound.Total && x.cfg.Grown != nil {
 		x.res.Limited = !x.cfg.Grown(Grown{total, x.table.states(), x.table != nil && x.table.full.Load()})
@@ -176,6 +196,7 @@ func (x *exploration) finish() *Result {
 		r.Steps += w.steps
 		r.CacheHits += w.hits
 		r.Commuted += w.saved
+		r.Skipped = x.skipped()
 		r.Reached.Union(w.m.Reached())
 	}
 	r.CacheFull = x.table != nil && x.table.full.Load()

@@ -22,6 +22,7 @@ type toy struct {
 	order   int    // the order of completion, in digits
 	flushed int
 	gate    int
+	faults  int // that struck, as far as it matters
 	foreign int // survives Reset when notReset is set
 
 	judging bool
@@ -37,6 +38,7 @@ type toyConfig struct {
 
 	unordered bool // nothing depends on the order of completions
 	commutes  bool // it says that nothing does
+	deep      int  // a command that completes after so many faults is a finding, 0 for never
 }
 
 const (
@@ -63,7 +65,7 @@ func newToy(c toyConfig) func() Program {
 	return func() Program {
 		k := &toy{toyConfig: c, tally: emptyTally()}
 		k.m = crashsim.NewMachine(k, k, toySteps)
-		k.m.OnFault = func(crashsim.Fault) { k.count(2, 1) }
+		k.m.OnFault = func(crashsim.Fault) { k.count(2, 1); k.faults++ }
 		for i := range c.tasks {
 			k.m.AddTask(fmt.Sprintf("t%d", i), false, k.task)
 		}
@@ -120,6 +122,7 @@ func (k *toy) flusher(t *crashsim.Task) {
 }
 
 func (k *toy) Reset() {
+	k.faults = 0
 	k.x, k.acked, k.order, k.flushed, k.gate = 0, 0, 0, -1, 0
 	k.tmp = [4]int{}
 	k.queue = k.queue[:0]
@@ -188,6 +191,9 @@ func (k *toy) Hash(h *key.Hasher) {
 	part("flushed", k.flushed)
 	part("gate", k.gate)
 	h.Int(k.foreign)
+	if k.deep > 0 {
+		h.Int(k.faults)
+	}
 }
 
 func (k *toy) Inflight() int { return len(k.queue) }
@@ -198,6 +204,9 @@ func (k *toy) Complete(i int) {
 		k.order = k.order*10 + k.queue[i] + 1
 	}
 	k.queue = append(k.queue[:i], k.queue[i+1:]...)
+	if k.deep > 0 && k.faults >= k.deep {
+		k.find(1)
+	}
 	k.count(0, 1)
 	k.count(1, 1<<len(k.queue))
 	if k.order == 21 && k.x == 1 {

@@ -31,10 +31,13 @@ const (
 	// States does not explore a state again that is known. Saved: runs that
 	// ended at one.
 	States
+	// Levels explores the last level at once where the first ones find
+	// nothing, and begins anew if that finds something. Saved: levels.
+	Levels
 	NumRules
 )
 
-var names = [NumRules]string{"cuts", "cells", "groups", "commute", "states"}
+var names = [NumRules]string{"cuts", "cells", "groups", "commute", "states", "levels"}
 
 func (r Rule) String() string { return names[r] }
 

@@ -53,7 +53,9 @@ func budget(r *scenarios.Row) crashsim.Budget {
 func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt int, name string) error {
 	cfg := explore.Config{Bound: budget(r), Workers: o.Workers, CacheBytes: CacheBytes, StopAt: stopAt,
 		NoCache: o.NoReduce.Has(reduce.States), NoCommute: o.NoReduce.Has(reduce.Commute)}
-	a.cfg.NoReduce = o.NoReduce
+	if a.cfg.NoReduce = o.NoReduce; o.Limit > 0 {
+		a.cfg.NoReduce |= reduce.Of(reduce.Levels) // each level tells how large the next one is
+	}
 	if r.Explore.Random {
 		end := o.random(ctx, &cfg, r, name)
 		defer end()
@@ -85,7 +87,7 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 	}
 	cfg.NoCache, cfg.NoCommute, cfg.Grown = true, true, nil
 	each := a.cfg
-	each.NoReduce |= reduce.Of(reduce.Cuts)
+	each.NoReduce |= reduce.Of(reduce.Cuts, reduce.Levels)
 	plain, err := o.Target.Explore(ctx, &each, cfg)
 	if err != nil {
 		return fmt.Errorf("%s: %s arm without the cache: %w", rowTitle(r), name, err)

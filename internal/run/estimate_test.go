@@ -11,6 +11,7 @@ import (
 
 	"untorn/crashsim"
 	"untorn/crashsim/explore"
+	"untorn/internal/reduce"
 	"untorn/internal/report"
 	"untorn/scenarios"
 )
@@ -38,6 +39,7 @@ func TestEstimateIsNear(t *testing.T) {
 		sc, err := scenarios.Embedded(name)
 		require.NoError(t, err)
 		a := designArm(&sc.Rows()[0])
+		a.cfg.NoReduce = reduce.Of(reduce.Levels)
 		var states []uint64
 		cfg := explore.Config{Bound: b, Workers: 2, CacheBytes: CacheBytes, StopAt: -1, Grown: func(g explore.Grown) bool {
 			states = append(states, g.States)

@@ -52,6 +52,9 @@ func (Model) Check(c *model.Config) error { return c.Check() }
 // Explore implements Target.
 func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (*Explored, error) {
 	shared := model.NewShared(false)
+	if !c.NoReduce.Has(reduce.Levels) {
+		cfg.Restart = shared.Restart
+	}
 	// Whether a program can be built depends on c alone, so one attempt
 	// answers for all workers.
 	trial, err := model.NewProgram(c, shared)
@@ -78,6 +81,7 @@ func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (
 	e.Saved = shared.Saved()
 	e.Saved[reduce.Commute].AddWord(res.Commuted)
 	e.Saved[reduce.States].AddWord(res.CacheHits)
+	e.Saved[reduce.Levels].AddWord(res.Skipped)
 	return e, nil
 }
 

@@ -114,6 +114,9 @@ func NewShared(noCache bool) *Shared {
 // exact or a lower bound because the set outgrew its cap.
 func (s *Shared) Distinct() (n uint64, exact bool) { return s.set.Count() }
 
+// Restart forgets which images were distinct: an exploration begins anew.
+func (s *Shared) Restart() { s.set = verifier.NewDistinct(maxDistinct) }
+
 // Saved returns what the rules left out in programs that were closed.
 func (s *Shared) Saved() reduce.Saved {
 	s.mu.Lock()

@@ -22,16 +22,21 @@ func without(t testing.TB, c *Config, b crashsim.Budget, off reduce.Set) (*explo
 	require.NoError(t, x.Check())
 	s := NewShared(false)
 	s.classes = true
+	cfg := explore.Config{Bound: b, Workers: 1, CacheBytes: 256 << 20, StopAt: -1,
+		NoCache: off.Has(reduce.States), NoCommute: off.Has(reduce.Commute)}
+	if !off.Has(reduce.Levels) {
+		cfg.Restart = s.Restart
+	}
 	res, err := explore.Run(context.Background(), func() explore.Program {
 		p, err := NewProgram(&x, s)
 		require.NoError(t, err)
 		return p
-	}, explore.Config{Bound: b, Workers: 1, CacheBytes: 256 << 20, StopAt: -1,
-		NoCache: off.Has(reduce.States), NoCommute: off.Has(reduce.Commute)})
+	}, cfg)
 	require.NoError(t, err)
 	saved := s.Saved()
 	saved[reduce.States].AddWord(res.CacheHits)
 	saved[reduce.Commute].AddWord(res.Commuted)
+	saved[reduce.Levels].AddWord(res.Skipped)
 	return res, s, saved
 }
 
@@ -90,6 +95,23 @@ func eachRuleAlone(t *testing.T, c *Config, b crashsim.Budget) {
 	}
 }
 
+// TestLevelsAlone: a scenario whose last level finds what those before did
+// not is explored anew, and ends as if no level had been left out.
+func TestLevelsAlone(t *testing.T) {
+	for _, name := range []string{"cow-fork", "control", "page gone", "log worker", "fsync without flush"} {
+		t.Run(name, func(t *testing.T) {
+			c := variants()[name]
+			want, ws, _ := without(t, c, bound(2, 2), reduce.Of(reduce.Levels))
+			got, s, _ := without(t, c, bound(2, 2), 0)
+			require.Equal(t, want.Schedules, got.Schedules)
+			require.Equal(t, want.Tally, got.Tally)
+			require.Equal(t, want.Findings, got.Findings)
+			require.Equal(t, want.Reached, got.Reached)
+			require.Equal(t, ws.set.Sum(), s.set.Sum())
+		})
+	}
+}
+
 // TestEachRuleAlone: each rule of reduction can be turned off, and all of them
 // together, and schedules, counts, findings and what a verdict can tell apart
 // stay what they are.
@@ -123,6 +145,8 @@ func TestEachRuleAlone(t *testing.T) {
 			}
 		})
 	}
+	_, _, saved := without(t, small(), bound(2, 2), 0)
+	all.Add(&saved)
 	for r := range reduce.NumRules {
 		require.False(t, all[r].IsZero(), "%v saved nothing", r)
 	}
