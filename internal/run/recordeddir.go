@@ -117,7 +117,7 @@ func replayRecorded(w io.Writer, dir string) (int, error) {
 	if len(rows) != 1 {
 		return ExitUsage, &scenarios.Error{File: s.File, What: fmt.Sprintf("%d rows; allowed: one", len(rows))}
 	}
-	verdict, err := recordedVerdict(dir)
+	verdict, _, err := recordedVerdict(dir)
 	if err != nil {
 		return ExitUsage, err
 	}

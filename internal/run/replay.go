@@ -19,7 +19,9 @@ import (
 
 // Replay runs the schedule of a run directory again, prints its trace and
 // compares its verdict with the one on record. The code is ExitOK when they
-// are the same. A directory that is damaged is an error with ExitUsage.
+// are the same. A directory that is damaged is an error with ExitUsage. One of
+// another engine may reproduce what it has on record; if it does not, the error
+// names both engines.
 func Replay(w io.Writer, t Target, dir string) (int, error) {
 	if onRecord(dir) {
 		return replayRecorded(w, dir)
@@ -32,7 +34,7 @@ func Replay(w io.Writer, t Target, dir string) (int, error) {
 	if len(rows) != 1 {
 		return ExitUsage, &scenarios.Error{File: s.File, What: fmt.Sprintf("%d rows; allowed: one", len(rows))}
 	}
-	recorded, err := recordedVerdict(dir)
+	recorded, by, err := recordedVerdict(dir)
 	if err != nil {
 		return ExitUsage, err
 	}
@@ -54,13 +56,13 @@ func Replay(w io.Writer, t Target, dir string) (int, error) {
 	}
 	p, err := t.ReplayTape(&a.cfg, tp)
 	if err != nil {
-		return ExitUnexpected, fmt.Errorf("%s: %w", filepath.Join(dir, "tape.txt"), err)
+		return ExitUnexpected, fmt.Errorf("%s: %w%s", filepath.Join(dir, "tape.txt"), err, otherEngine(by))
 	}
 	if _, err := io.WriteString(w, traceText(p)); err != nil {
 		return ExitEnvironment, &EnvironmentError{err}
 	}
 	if p.Verdict.String() != recorded {
-		return ExitUnexpected, fmt.Errorf("%s: the verdict on record is %s, this replay gave %v", dir, recorded, p.Verdict)
+		return ExitUnexpected, fmt.Errorf("%s: the verdict on record is %s, this replay gave %v%s", dir, recorded, p.Verdict, otherEngine(by))
 	}
 	return ExitOK, nil
 }
@@ -72,17 +74,26 @@ func checkRow(r *scenarios.Row, t Target, c *model.Config) error {
 	return t.Check(c)
 }
 
-// recordedVerdict reads the verdict that a run directory was written for.
-func recordedVerdict(dir string) (string, error) {
+// recordedVerdict reads the verdict that a run directory was written for, and
+// the engine that wrote it.
+func recordedVerdict(dir string) (verdict, by string, err error) {
 	file := filepath.Join(dir, reportFile)
 	rep, err := ReadReport(file)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if len(rep.Results) != 1 || rep.Results[0].Counterexample == nil {
-		return "", fmt.Errorf("%s: no schedule on record; allowed: the report of one row", file)
+		return "", "", fmt.Errorf("%s: no schedule on record; allowed: the report of one row", file)
 	}
-	return rep.Results[0].Counterexample.Verdict, nil
+	return rep.Results[0].Counterexample.Verdict, rep.Engine, nil
+}
+
+// otherEngine says that a directory is of another engine, "" if it is not.
+func otherEngine(by string) string {
+	if by == EngineVersion {
+		return ""
+	}
+	return fmt.Sprintf("; the directory is of engine %s, and this is engine %s, which may take other steps: replay it with the untorn that wrote it, or run the scenario again", by, EngineVersion)
 }
 
 // ReadReport reads a report, or the report.json of a directory. The error

@@ -298,15 +298,26 @@ func TestRunDirectory(t *testing.T) {
 		{"report.json", func(p []byte) []byte {
 			return bytes.ReplaceAll(p, []byte(`"verdict": "torn"`), []byte(`"verdict": "lost"`))
 		}, "on record is lost, this replay gave torn"},
+		{"report.json", func(p []byte) []byte {
+			p = bytes.Replace(p, []byte(`"engine": "`+EngineVersion+`"`), []byte(`"engine": "0"`), 1)
+			return bytes.ReplaceAll(p, []byte(`"verdict": "torn"`), []byte(`"verdict": "lost"`))
+		}, "gave torn; the directory is of engine 0, and this is engine " + EngineVersion},
 	} {
 		undo := damage(tc.name, tc.change)
 		_, err := Replay(&bytes.Buffer{}, Model{}, dir)
 		assert.ErrorContains(t, err, tc.want)
 		undo()
 	}
+	undo := damage("report.json", func(p []byte) []byte {
+		return bytes.Replace(p, []byte(`"engine": "`+EngineVersion+`"`), []byte(`"engine": "0"`), 1)
+	})
+	code, err = Replay(&bytes.Buffer{}, Model{}, dir)
+	assert.NoError(t, err, "another engine, and the same verdict")
+	assert.Equal(t, ExitOK, code)
+	undo()
 	_, err = Verify(&bytes.Buffer{}, filepath.Join(dir, "ops.txt"), filepath.Join(dir, "history.txt"))
 	assert.ErrorContains(t, err, "ops.txt: image:")
-	undo := damage("image.raw", func(p []byte) []byte { return p[:len(p)-512] })
+	undo = damage("image.raw", func(p []byte) []byte { return p[:len(p)-512] })
 	_, err = Verify(&bytes.Buffer{}, filepath.Join(dir, "image.raw"), filepath.Join(dir, "history.txt"))
 	assert.ErrorContains(t, err, "truncated")
 	undo()
