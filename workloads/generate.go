@@ -140,6 +140,12 @@ func (s *Shape) check(g *Generator) error {
 			return &GenerateError{f.name, fmt.Sprintf("%q; allowed: %s", f.value, strings.Join(f.allowed, ", "))}
 		}
 	}
+	if g.With != "" && g.Page < 2*SectorSize {
+		if o := byName(disturbances, g.With); o.Moves() {
+			return &GenerateError{"page", fmt.Sprintf("%s with: %s, which moves half a page; allowed: a power of two from %s", FormatSize(g.Page), g.With,
+				FormatSize(2*SectorSize))}
+		}
+	}
 	return nil
 }
 

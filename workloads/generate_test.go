@@ -71,6 +71,9 @@ func anyGenerator(r *rand.Rand, s *Shape) Generator {
 	}
 	if s.Knows("with") {
 		g.With = Disturbances()[r.IntN(len(Disturbances()))]
+		if o := byName(disturbances, g.With); o.Moves() {
+			g.Page = max(g.Page, 2*SectorSize)
+		}
 	}
 	return g
 }
@@ -226,6 +229,8 @@ func TestGenerateErrors(t *testing.T) {
 		{Generator{Kind: "random", First: "plain"}, "first: makes no sense with kind: random", Generator{Kind: "overlap", First: "plain"}},
 		{Generator{Kind: "overlap", Second: "aio"}, `second: "aio"; allowed: atomic, plain, mmap, direct, direct-atomic`, Generator{Kind: "overlap", Second: "mmap"}},
 		{Generator{Kind: "overlap", With: "punch"}, "with: makes no sense with kind: overlap", Generator{Kind: "maintenance", With: "punch"}},
+		{Generator{Kind: "maintenance", With: "clone", Page: 512}, "page: 512 with: clone, which moves half a page; allowed: a power of two from 1KiB",
+			Generator{Kind: "maintenance", With: "clone", Page: 1024}},
 		{Generator{Kind: "maintenance", With: "defrag"}, `with: "defrag"; allowed: truncate, punch`, Generator{Kind: "maintenance", With: "zero"}},
 	} {
 		_, err := c.g.Generate()

@@ -46,7 +46,7 @@ var shapes = []Shape{
 		build:   overlap},
 	{Name: "maintenance", About: "an atomic write while another task changes the file, then fsync",
 		Default: Generator{Pages: 2, Page: 8 << 10, With: "truncate"},
-		Scale:   "the change covers the second half of the last page",
+		Scale:   "the change covers the second half of the last page; collapse and insert move it, clone takes it from the first page",
 		build:   maintenance},
 	{Name: "small-files", About: "new pages past the end, each written and synced by a task of its own",
 		Default: Generator{Pages: 1, Page: 4 << 10, Tasks: 2},

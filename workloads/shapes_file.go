@@ -24,7 +24,7 @@ func byName(list []named, name string) Op {
 var ways = []named{{"atomic", atomic}, {"plain", plain}, {"mmap", Op{Kind: Store}}, {"direct", direct}, {"direct-atomic", directAtomic}}
 
 var disturbances = []named{{"truncate", Op{Kind: Truncate}}, {"punch", Op{Kind: Punch}}, {"zero", Op{Kind: ZeroRange}},
-	{"fallocate", Op{Kind: Fallocate}}}
+	{"fallocate", Op{Kind: Fallocate}}, {"collapse", Op{Kind: Collapse}}, {"insert", Op{Kind: Insert}}, {"clone", Op{Kind: Clone}}}
 
 // Ways lists the ways of writing that overlap, for First and Second.
 func Ways() []string { return names(ways) }
@@ -59,7 +59,7 @@ func overlap(s *script) {
 }
 
 // maintenance writes all pages and then the last one again, while half of the
-// last page is taken away or given space.
+// last page is taken away, moved, given space, or shared with the first page.
 func maintenance(s *script) {
 	for n := range s.Pages {
 		s.page("db", atomic, n)
@@ -70,6 +70,9 @@ func maintenance(s *script) {
 	o.Offset = int64(s.Pages)*s.Page - half
 	if o.Ranged() {
 		o.Length = half
+	}
+	if o.Shifts() != 0 {
+		o.Offset -= half // the second half is what moves
 	}
 	s.add(o)
 	s.page("db", atomic, s.Pages-1)
