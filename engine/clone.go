@@ -32,7 +32,7 @@ func (t *task) lockBoth(op *workloads.Op) {
 		}
 		t.block(waitInodeLock, i)
 		k.inodes[i].lockedBy = int32(t.ID()) + 1
-		k.inodes[i].faultsStopped = int32(t.ID()) + 1
+		t.stopFaults(i)
 	}
 }
 
@@ -69,9 +69,11 @@ func (t *task) prepareClone(op *workloads.Op) workloads.Errno {
 	k, f := t.k, &t.f
 	n := int32(op.Length / sectorBytes)
 	t.Step(stepCloneFlush)
-	from := t.source(op)
-	if err := t.writeAndWait(from/pageSectors, (from+n+pageSectors-1)/pageSectors); err != 0 {
-		return err
+	if k.rules.flushesSource() {
+		from := t.source(op)
+		if err := t.writeAndWait(from/pageSectors, (from+n+pageSectors-1)/pageSectors); err != 0 {
+			return err
+		}
 	}
 	t.Step(stepCloneZero)
 	if ino := t.ino(); f.start > ino.size {

@@ -112,8 +112,10 @@ func (k ext4) collapse(t *task, op *workloads.Op) workloads.Errno {
 			return err
 		}
 	}
-	if err := t.writeAndWait((f.start+int32(op.Length/sectorBytes))/pageSectors, t.endPage()); err != 0 {
-		return err
+	if k.rules.flushesShift() {
+		if err := t.writeAndWait((f.start+int32(op.Length/sectorBytes))/pageSectors, t.endPage()); err != 0 {
+			return err
+		}
 	}
 	t.Step(stepShiftCache)
 	t.dropForShift(f.start / pageSectors)
@@ -140,8 +142,10 @@ func (k ext4) collapse(t *task, op *workloads.Op) workloads.Errno {
 func (k ext4) insert(t *task, op *workloads.Op) workloads.Errno {
 	f := &t.f
 	t.Step(stepShiftFlush)
-	if err := t.writeAndWait(f.start/pageSectors, t.endPage()); err != 0 {
-		return err
+	if k.rules.flushesShift() {
+		if err := t.writeAndWait(f.start/pageSectors, t.endPage()); err != 0 {
+			return err
+		}
 	}
 	t.Step(stepShiftCache)
 	t.dropForShift(f.start / pageSectors)

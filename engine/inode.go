@@ -142,7 +142,13 @@ func (t *task) lockInode() {
 // XFS_IOLOCK_EXCL and XFS_MMAPLOCK_EXCL).
 func (t *task) lockForChange() {
 	t.lockInode()
-	t.ino().faultsStopped = int32(t.ID()) + 1
+	t.stopFaults(t.f.file)
+}
+
+func (t *task) stopFaults(file int32) {
+	if t.k.rules.stopsFaults() {
+		t.k.inodes[file].faultsStopped = int32(t.ID()) + 1
+	}
 }
 
 // unlockInode lets go of all locks that the task has of inodes.

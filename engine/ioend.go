@@ -205,8 +205,7 @@ func (t *task) endUnit(slot int32) {
 // mappingError notes that data of a file did not reach the disk
 // (mapping_set_error).
 func (k *Kernel) mappingError(block int32) {
-	if k.rules.reportsErrors() {
-		ino := k.inodeOf(block)
+	if ino := k.rules.keepsError(block); ino != nil {
 		ino.wbErrors++
 		ino.unchecked = 1
 	}

@@ -21,7 +21,7 @@ type Mutant struct {
 // Mutants lists the planted defects that can be turned on, by stage.
 func Mutants() []Mutant {
 	return slices.Concat(copyMutants, trackMutants, writebackMutants, blockLayerMutants, completionMutants, logMutants,
-		directMutants, operationMutants, filesystemMutants, recoveryMutants)
+		directMutants, operationMutants, moveMutants, fileMutants, filesystemMutants, recoveryMutants)
 }
 
 func mutantByName(name string) *Mutant {

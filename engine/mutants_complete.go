@@ -77,7 +77,7 @@ func (stableClearedEarly) endWriteback(fo *folio) {
 
 type errorLost struct{ rules }
 
-func (errorLost) reportsErrors() bool { return false }
+func (errorLost) keepsError(int32) *inode { return nil }
 
 type discardEarly struct{ rules }
 

@@ -16,6 +16,7 @@ type rules interface {
 	blockLayerRules
 	completionRules
 	directRules
+	moveRules
 	logRules
 	// kernel returns what the rules are of.
 	kernel() *Kernel
@@ -114,8 +115,9 @@ type completionRules interface {
 	complete(slot int32) bool
 	// failed is told of an ioend of a unit that the device failed (33).
 	failed(e *ioend)
-	// reportsErrors: a writeback error is kept for fsync (33).
-	reportsErrors() bool
+	// keepsError returns the file that keeps a writeback error of a block for
+	// fsync, nil if none does (33).
+	keepsError(block int32) *inode
 	// endWriteback ends the writeback of one block of a folio (36).
 	endWriteback(fo *folio)
 	// dropsBehind reports whether a folio that is to leave the cache can (36).
@@ -142,6 +144,16 @@ type directRules interface {
 	fallsBack(op *workloads.Op) bool
 	// validateAppend checks where an append came to lie.
 	validateAppend(op *workloads.Op, start int32) workloads.Errno
+}
+
+// moveRules are those of operations that move content, steps T13 to T22.
+type moveRules interface {
+	// stopsFaults: page faults wait until the operation has ended (T13, T18).
+	stopsFaults() bool
+	// flushesShift: what a shift drops from the cache is written back (T14).
+	flushesShift() bool
+	// flushesSource: what a clone takes its content from is written back (T19).
+	flushesSource() bool
 }
 
 // logRules are those of the log and of fsync, steps 37 and 38.
@@ -272,7 +284,11 @@ func (sound) endWriteback(fo *folio) { fo.writeback-- }
 
 func (sound) dropsBehind(fo *folio) bool { return fo.evictable() }
 
-func (sound) reportsErrors() bool { return true }
+func (k sound) keepsError(block int32) *inode { return k.inodeOf(block) }
+
+func (sound) stopsFaults() bool   { return true }
+func (sound) flushesShift() bool  { return true }
+func (sound) flushesSource() bool { return true }
 
 // Nothing is discarded: the file system is mounted without online discard.
 func (sound) unmapped(int32) {}

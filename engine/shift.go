@@ -56,9 +56,10 @@ func (k *Kernel) blocks(bytes int64) int32 { return int32(bytes / k.design.Block
 func (t *task) prepareShift() workloads.Errno {
 	k, f := t.k, &t.f
 	t.Step(stepShiftFlush)
-	from, to := k.beforeShift(f), t.endPage()
-	if err := t.writeAndWait(from, to); err != 0 {
-		return err
+	if k.rules.flushesShift() {
+		if err := t.writeAndWait(k.beforeShift(f), t.endPage()); err != 0 {
+			return err
+		}
 	}
 	t.Step(stepShiftCache)
 	t.dropForShift(k.beforeShift(f))
