@@ -81,7 +81,7 @@ func movesConfig(fs Filesystem) *Config {
 	}
 	c.Workload = &workloads.Workload{File: 32 * kib, Second: 6 * kib, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous,
 		Ops: []workloads.Op{write(0, 1, true), collapse(2, 1), sectors(8, 8, false), second(write(1, 1, false)), second(insert(0, 2)),
-			second(fsyncOp), fsyncOp}}
+			second(fsyncOp), write(8, 1, false), blocks(workloads.Punch, 8, 1), fsyncOp}}
 	c.Faults[crashsim.Reclaim] = true
 	return c
 }

@@ -26,6 +26,7 @@ const (
 	stepFreeExtent
 	stepPunchLock
 	stepPunchFlush
+	stepPunchSize
 	stepPunchCache
 	stepPunchEdges
 	stepFallocateLock
@@ -143,6 +144,7 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepFreeExtent:       {Num: "T5", Name: "free extent"},
 	stepPunchLock:        {Num: "T6", Name: "punch: lock inode"},
 	stepPunchFlush:       {Num: "T7", Name: "punch: write back range"},
+	stepPunchSize:        {Num: "T7", Name: "punch: log size first"},
 	stepPunchCache:       {Num: "T8", Name: "punch: drop page cache"},
 	stepPunchEdges:       {Num: "T9", Name: "punch: zero edges"},
 	stepFallocateLock:    {Num: "T10", Name: "fallocate: lock inode"},

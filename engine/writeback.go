@@ -3,6 +3,7 @@ package engine
 import (
 	"untorn/crashsim"
 	"untorn/internal/blk"
+	"untorn/workloads"
 )
 
 // runFlusher is the flusher: background writeback when asked to.
@@ -318,10 +319,18 @@ func (t *task) discardBlock(fo *folio) {
 		k.mappingError(f.wbBlock)
 		return
 	}
-	if x := &k.units.u[slot]; x.failed == 0 {
+	x := &k.units.u[slot]
+	if x.failed == 0 {
 		x.failed = 1
 		k.mappingError(f.wbBlock)
 		k.unreserve(x.from, x.to)
+	}
+	if x.place == placeInPlace && f.building != 0 && k.ioends.e[f.building-1].unit == slot+1 {
+		// Half of a unit in place would tear: what is built of it is not sent
+		// (iomap_submit_ioend with an error).
+		k.ioends.e[f.building-1].err = int32(workloads.EIO)
+		k.ioendDone(f.building - 1)
+		f.building = 0
 	}
 }
 
