@@ -1,26 +1,18 @@
 package engine
 
-import "untorn/workloads"
-
 // moveMutants are defects of operations that move content, steps T13 to T22.
 var moveMutants = []Mutant{
 	{Name: "sidecar-stale-collapse", Defect: "collapse does not trim the sidecar, and a stale range makes the next insertion be dropped",
 		Killers: []string{"ext4-collapse"}, plant: stale(func(r rules, x *staleSidecar) rules { return staleShift{r, x} })},
 	{Name: "shift-no-flush", Defect: "collapse and insert drop the page cache without writing it back", Killers: []string{"collapse"},
 		plant: wrap(func(r rules) rules { return shiftNoFlush{r} })},
-	{Name: "insert-size-late", Defect: "insert moves extents past the end of file and sets the size after that", Killers: []string{"insert"},
-		plant: func(k *Kernel) {
-			if x, ok := k.fs.(xfs); ok {
-				k.fs = insertSizeLate{x}
-			}
-		}},
 	{Name: "faults-during-shift", Defect: "page faults are not kept out while extents move", Killers: []string{"shift-store"},
 		plant: wrap(func(r rules) rules { return faultsDuringShift{r} })},
 	{Name: "clone-no-flush", Defect: "clone shares the blocks of the source without writing its pages back", Killers: []string{"clone"},
 		plant: wrap(func(r rules) rules { return cloneNoFlush{r} })},
-	{Name: "shared-in-place", Defect: "a shared block is written in place", Killers: []string{"clone"},
+	{Name: "shared-block-in-place", Defect: "a shared block is written in place", Killers: []string{"clone"},
 		plant: wrap(func(r rules) rules { return sharedInPlace{r} })},
-	{Name: "shared-freed-early", Defect: "the first owner that lets go of a shared block frees it", Killers: []string{"clone"},
+	{Name: "shared-freed-early", Defect: "the first owner that lets go of a shared block frees it", Killers: []string{"clone-rewrite"},
 		plant: wrap(func(r rules) rules { return sharedFreedEarly{r} })},
 }
 
@@ -34,21 +26,6 @@ func (m staleShift) shifted(from, to int32) { m.sidecar.keep(from, to) }
 type shiftNoFlush struct{ rules }
 
 func (shiftNoFlush) flushesShift() bool { return false }
-
-type insertSizeLate struct{ xfs }
-
-func (m insertSizeLate) insert(t *task, op *workloads.Op) workloads.Errno {
-	k, f := t.k, &t.f
-	if err := t.prepareShift(); err != 0 {
-		return err
-	}
-	by := k.blocks(op.Length)
-	if err := t.shiftUp(f.start/k.blockSectors, by); err != 0 {
-		return err
-	}
-	f.pos = t.ino().size + by*k.blockSectors
-	return t.setSize()
-}
 
 type faultsDuringShift struct{ rules }
 
