@@ -18,6 +18,7 @@ const none = -1
 type carry struct {
 	op   int
 	hole bool  // it makes a hole of it
+	past bool  // it leaves the end of file before it
 	src  int32 // the stretch whose content it puts there, or none
 	from int32 // the first sector of that content
 	// The stretch, or none, and the first sector that it puts the content to
@@ -69,6 +70,7 @@ func (l *layout) connect(w *workloads.Workload) {
 			}
 			_, ok := op.Carries(int64(st.from) * blk.SectorSize)
 			c := carry{op: x, hole: !ok, src: none, dst: none}
+			c.past = op.Kind == workloads.Collapse && st.from >= l.leaves(op)
 			if c.from = l.carriedFrom(op, st.from); c.from >= 0 {
 				c.src = l.stretchAt(c.from)
 			}
@@ -115,9 +117,10 @@ func (v *Verifier) versions(p *moment, c blk.Handle, at, st int32, chain, done u
 			continue
 		}
 		if c == blk.Zero {
-			// A shift goes extent by extent and leaves holes where it was.
+			// A shift goes extent by extent and leaves holes where it was. What it
+			// left past the end of file is a gap when the file grows again.
 			moved |= bit
-			if m.hole || done&bit == 0 {
+			if m.hole || done&bit == 0 || m.past && v.grown(p, at) {
 				good |= bit
 			}
 		}
@@ -138,6 +141,16 @@ func (v *Verifier) versions(p *moment, c blk.Handle, at, st int32, chain, done u
 		}
 	}
 	return own, moved, good &^ v.replacedBy(p, l, at, done)
+}
+
+// grown reports whether an operation may have made a file reach past a sector.
+func (v *Verifier) grown(p *moment, at int32) bool {
+	for m := v.layout.sizes & p.called(); m != 0; m &= m - 1 {
+		if op := p.h.Op(bits.TrailingZeros64(m)); v.layout.leaves(op) > at && (op.File == 1) == (at >= baseOf(1)) {
+			return true
+		}
+	}
+	return false
 }
 
 // writtenOver reports whether content may have been written, in place, to a

@@ -91,8 +91,29 @@ func (o *oracle) makesHole(x, s int) (makes, whole bool) {
 		return true, true
 	case o.kind(x) == "insert" && byteOf(s) < op.Offset+op.Length:
 		return true, true
+	case o.kind(x) == "collapse" && o.empties(x, s) && o.grows(s):
+		return true, true
 	}
 	return o.moves(x), false
+}
+
+// grows reports whether some operation may have made a file that has a sector.
+func (o *oracle) grows(s int) bool {
+	for x := 1; x <= o.n(); x++ {
+		op, end := o.op(x), int64(0)
+		switch o.kind(x) {
+		case "pwrite", "zero", "fallocate", "clone":
+			end = op.Offset + op.Length
+		case "truncate":
+			end = op.Offset
+		case "insert":
+			end = o.w.Size(op.File) + op.Length
+		}
+		if o.live(x) && op.File == fileOf(s) && end > byteOf(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // candidates returns the versions that a sector is by what it holds, and those

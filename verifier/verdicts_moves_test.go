@@ -52,6 +52,10 @@ func TestCollapse(t *testing.T) {
 		{"near: the fsync failed", file(collapse, fsync), "c1 r1 c2 e2", half, Held, ""},
 		{"near: it overlaps the fsync", file(collapse, "b: fsync"), "c1 c2 r1 r2", half, Held, ""},
 
+		{"durable, and a gap behind it", file(collapse, "db: pwrite offset=56KiB length=8KiB", fsync), "c1 r1 c2 r2 c3 r3",
+			func(d *disk) { shifted(d); d.checkpoint(mapped(14, 20, 2)); d.stamps(2, 0, 16, 160) }, Held, ""},
+		{"near: the write failed", file(collapse, "db: pwrite offset=56KiB length=8KiB", fsync), "c1 r1 c2 x2 c3 r3", shifted, Lost, "file sector 96 holds op 1"},
+
 		{"carries a write", file(quarter3, collapse), "c1 r1 c2", func(d *disk) { d.stamps(1, 0, 32, 64); half(d) }, Held, ""},
 		{"carries half of it", file(quarter3, collapse), "c1 r1 c2", func(d *disk) { d.stamps(1, 0, 16, 64); half(d) }, Held, ""},
 		{"corrupt: a write that came later", file(collapse, quarter3), "c1 r1 c2 r2", func(d *disk) { d.stamps(2, 0, 32, 64); half(d) }, Corrupt, "file sector 32 holds w2.0"},
