@@ -14,24 +14,9 @@ const MaxFile = 1 << 20
 const maxTasks = 24
 
 // CheckWorkload refuses a workload that the engine cannot run on a design:
-// with a *NotBuiltError for operations that are not built yet, with another
-// error for what is out of range.
+// with a *NonsenseError for operations that the file system has never heard of,
+// with another error for what is out of range.
 func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
-	if err := checkSense(d, dev, w); err != nil {
-		return err
-	}
-	for i := range w.Ops {
-		switch op := &w.Ops[i]; {
-		case op.Moves():
-			return &NotBuiltError{fmt.Sprintf("workload.ops[%d].op: %v", i, op.Kind)}
-		case op.File != 0:
-			return &NotBuiltError{fmt.Sprintf("workload.ops[%d].file: %d", i, op.File)}
-		}
-	}
-	return nil
-}
-
-func checkSense(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 	if d.Block < dev.LBA {
 		return fmt.Errorf("design.block: %d bytes is smaller than device.lba, %d", d.Block, dev.LBA)
 	}

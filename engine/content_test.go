@@ -172,7 +172,7 @@ func contentDesigns() (all []Design) {
 
 func checkContent(t *testing.T, c *Config) {
 	t.Helper()
-	if checkSense(&c.Design, &c.Device, c.Workload) != nil {
+	if CheckWorkload(&c.Design, &c.Device, c.Workload) != nil {
 		return
 	}
 	k := New(c)

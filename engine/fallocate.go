@@ -59,7 +59,7 @@ func (t *task) freeSpace(op *workloads.Op) workloads.Errno {
 		if err := t.writeAndWait(t.opPages(op)); err != 0 {
 			return err
 		}
-	} else if ino := t.ino(); ino.size > ino.diskSize && f.start <= ino.size && f.start+int32(op.Length/sectorBytes) >= ino.size {
+	} else if ino := t.ino(); k.rules.punchesSize() && ino.size > ino.diskSize && f.start <= ino.size && f.start+int32(op.Length/sectorBytes) >= ino.size {
 		// No writeback will come to log the size (ext4_update_disksize_before_punch).
 		t.Step(stepPunchSize)
 		t.waitMap(f.start / k.blockSectors)

@@ -77,7 +77,7 @@ func movesConfigs(i int, fn func(what string, c *Config)) {
 			w := &workloads.Workload{File: seq.first, Second: seq.second, Layout: layout, FreeSpace: workloads.Contiguous, Ops: seq.ops}
 			c := &Config{Design: d, Device: testDevice(), Workload: w, Interner: blk.NewInterner()}
 			c.Device.NAWUPF, c.Device.AWUN = 16*kib, 16*kib
-			if checkSense(&d, &c.Device, w) == nil {
+			if CheckWorkload(&d, &c.Device, w) == nil {
 				fn(fmt.Sprintf("%s, %v: %+v", seq.name, layout, d), c)
 			}
 		}

@@ -10,6 +10,8 @@ var operationMutants = []Mutant{
 		Killers: []string{"truncate"}, plant: stale(func(r rules, x *staleSidecar) rules { return staleTruncate{r, x} })},
 	{Name: "sidecar-stale-punch", Defect: "punch hole does not trim the sidecar, with the same effect",
 		Killers: []string{"ext4-punch"}, plant: stale(func(r rules, x *staleSidecar) rules { return stalePunch{r, x} })},
+	{Name: "punch-forgets-size", Defect: "punch hole drops the pages whose writeback would have logged the size (ext4)",
+		Killers: []string{"ext4-punch-size"}, plant: wrap(func(r rules) rules { return punchForgetsSize{r} })},
 }
 
 // rangeSyncHalf writes the pages of the range without asking whose they are.
@@ -76,3 +78,7 @@ type stalePunch struct {
 }
 
 func (m stalePunch) punched(from, to int32) { m.sidecar.keep(from, to) }
+
+type punchForgetsSize struct{ rules }
+
+func (punchForgetsSize) punchesSize() bool { return false }

@@ -152,6 +152,9 @@ type moveRules interface {
 	stopsFaults() bool
 	// flushesShift: what a shift drops from the cache is written back (T14).
 	flushesShift() bool
+	// punchesSize: where a punch drops pages at the end of file that are not
+	// written back, the size is logged first (T7).
+	punchesSize() bool
 	// flushesSource: what a clone takes its content from is written back (T19).
 	flushesSource() bool
 }
@@ -288,6 +291,7 @@ func (k sound) keepsError(block int32) *inode { return k.inodeOf(block) }
 
 func (sound) stopsFaults() bool   { return true }
 func (sound) flushesShift() bool  { return true }
+func (sound) punchesSize() bool   { return true }
 func (sound) flushesSource() bool { return true }
 
 // Nothing is discarded: the file system is mounted without online discard.

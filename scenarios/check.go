@@ -122,5 +122,11 @@ func (r *Row) NamedFaults() []string {
 	return out
 }
 
-// Check refuses a row whose sizes are beyond what the engine can run.
-func (r *Row) Check() error { return engine.CheckWorkload(&r.Design, &r.Device, &r.Workload) }
+// Check refuses a row that no history can describe, or whose sizes are beyond
+// what the engine can run.
+func (r *Row) Check() error {
+	if err := r.Workload.Check(); err != nil {
+		return fmt.Errorf("workload: %w", err)
+	}
+	return engine.CheckWorkload(&r.Design, &r.Device, &r.Workload)
+}

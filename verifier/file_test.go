@@ -108,7 +108,7 @@ func TestJudgeFilesRefuses(t *testing.T) {
 	_, err = v.JudgeFiles([]File{{Size: 1024}}, h)
 	require.ErrorContains(t, err, "0 sectors")
 	w := h.Workload()
-	for range maxMoves + 1 {
+	for range workloads.MaxMoves + 1 {
 		op, err := workloads.ParseOp(clone)
 		require.NoError(t, err)
 		w.Ops = append(w.Ops, op)

@@ -73,8 +73,8 @@ const maxStretches = 1 << 16
 // in whole blocks of so many sectors, since those may be shared.
 func newLayout(w *workloads.Workload, block int32) (*layout, error) {
 	l := &layout{}
-	if n := moves(w); n > maxMoves {
-		return nil, fmt.Errorf("%d operations move content; the judge takes up to %d", n, maxMoves)
+	if n := moves(w); n > workloads.MaxMoves {
+		return nil, fmt.Errorf("%d operations move content; the judge takes up to %d", n, workloads.MaxMoves)
 	}
 	edges := l.ends(w)
 	var spans []span

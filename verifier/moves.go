@@ -7,10 +7,6 @@ import (
 	"untorn/workloads"
 )
 
-// maxMoves bounds the operations of a workload that move content, since what a
-// sector holds may have gone through each of them.
-const maxMoves = 10
-
 // none is the stretch of a sector that no file has.
 const none = -1
 

@@ -384,12 +384,12 @@ func TestDiskWithoutASecondFile(t *testing.T) {
 // What cannot be judged in reasonable time is refused.
 func TestTooManyMoves(t *testing.T) {
 	var ops []string
-	for range maxMoves + 1 {
+	for range workloads.MaxMoves + 1 {
 		ops = append(ops, clone)
 	}
 	d := mkfs(t, 64*kib, workloads.Contiguous, ops...)
 	_, err := New(Config{Workload: d.w, Contract: Untorn, Super: d.super, Interner: d.in})
-	require.ErrorContains(t, err, "11 operations move content; the judge takes up to 10")
+	require.ErrorContains(t, err, "11 operations move content, at most 10 are possible")
 
 	d = mkfs(t, 64*kib, workloads.Contiguous, "db: collapse offset=0 length=512")
 	d.w.File = 256 << 20

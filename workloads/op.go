@@ -186,6 +186,10 @@ func (o *Op) Syncs() bool { return o.Kind == Fsync || o.Kind == Fdatasync }
 // sets of operations in one word, next to version 0.
 const MaxOps = 62
 
+// MaxMoves is the largest number of operations of one workload that move
+// content, since what a sector holds may have gone through each of them.
+const MaxMoves = 10
+
 // Errno is an error number of Linux, positive.
 type Errno int32
 

@@ -247,10 +247,17 @@ func (w *Workload) Check() error {
 	case len(w.Ops) > MaxOps:
 		return fmt.Errorf("%d operations, at most %d are possible", len(w.Ops), MaxOps)
 	}
+	moves := 0
 	for i := range w.Ops {
 		if err := w.Ops[i].check(); err != nil {
 			return fmt.Errorf("operation %d: %w", i+1, err)
 		}
+		if w.Ops[i].Moves() {
+			moves++
+		}
+	}
+	if moves > MaxMoves {
+		return fmt.Errorf("%d operations move content, at most %d are possible", moves, MaxMoves)
 	}
 	for file := range w.Files() {
 		if err := w.checkEnd(file); err != nil {

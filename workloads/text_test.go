@@ -126,6 +126,13 @@ func TestWorkloadCheck(t *testing.T) {
 		w.Ops = append(w.Ops, w.Ops[0])
 	}
 	require.ErrorContains(t, w.Check(), "63 operations")
+	w = four()
+	for range MaxMoves {
+		w.Ops = append(w.Ops, Op{Task: "a", Kind: Clone, Offset: 4096, Length: 4096})
+	}
+	require.NoError(t, w.Check())
+	w.Ops = append(w.Ops, w.Ops[len(w.Ops)-1])
+	require.ErrorContains(t, w.Check(), "11 operations move content")
 }
 
 func FuzzParseHistory(f *testing.F) {

@@ -5,6 +5,7 @@ package model
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -39,6 +40,9 @@ func (c *Config) Check() error {
 	}
 	if c.Faults.RecoveryPowerLoss > 0 && !c.Faults.PowerLoss {
 		return errors.New("faults.recovery_power_loss: a mount follows a loss of power, and faults.power_loss is off")
+	}
+	if err := c.Workload.Check(); err != nil {
+		return fmt.Errorf("workload: %w", err)
 	}
 	return engine.CheckWorkload(&c.Design, &c.Device, &c.Workload)
 }
