@@ -38,6 +38,7 @@ type runFlags struct {
 	noCache bool
 	noRules []string
 	resume  bool
+	save    time.Duration
 	limit   uint64
 	sample  int
 	shard   string
@@ -67,7 +68,8 @@ row that is done.
 
 A run that ended early, by Ctrl-C, a timeout, a kill or a loss of power, is
 continued by the same command with --resume: rows that are done are taken from
-the journal, and the report is that of a run that was never interrupted. With
+the journal, what was found out about the rows under way from what was saved
+every minute (--save-every), and the report is that of a run that was never interrupted. With
 --shard i/n each of n machines runs a part of the rows, and "untorn merge" joins
 the parts.
 
@@ -110,6 +112,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().Uint64Var(&f.limit, "limit", 0, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never")
 	c.Flags().IntVar(&f.sample, "sample", 0, "with --limit: draw so many schedules of such a row instead")
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue the run whose journal is in --out; without a journal, begin")
+	c.Flags().DurationVar(&f.save, "save-every", time.Minute, "how often to save the states of a row that takes long, for --resume; 0 for never")
 	c.Flags().StringVar(&f.shard, "shard", "", "run part i of n parts of the rows, i/n, for untorn merge")
 	completeWords(c, "shard", nil)
 	c.Flags().BoolVar(&f.coverage, "coverage", false, "also print the tables of steps and faults; json has them in any case")
@@ -141,6 +144,8 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		return usage(fmt.Errorf("--target %s with --resume or --shard; allowed: --target model", f.target))
 	}
 	switch {
+	case f.save < 0:
+		return usage(fmt.Errorf("--save-every %v; allowed: 0 and above", f.save))
 	case f.sample < 0:
 		return usage(fmt.Errorf("--sample %d; allowed: 0 and above", f.sample))
 	case f.sample > 0 && f.limit == 0:
@@ -187,7 +192,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		defer cancel()
 	}
 	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, For: f.forTime, Workers: f.workers, NoCache: f.noCache, NoReduce: off, Suite: suite, Now: time.Now,
-		Part: part, Resume: f.resume, Command: commandLine(s.args), Revision: sourceRevision(), Limit: f.limit, Sample: f.sample}
+		Part: part, Resume: f.resume, Command: commandLine(s.args), Revision: sourceRevision(), Limit: f.limit, Sample: f.sample, SaveEvery: f.save}
 	line := newProgress(s.err)
 	o.Progress = line.set
 	o.Notice = func(text string) {

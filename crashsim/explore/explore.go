@@ -77,13 +77,15 @@ type Config struct {
 	// A schedule that is stuck ends it as well, whatever StopAt is.
 	StopAt int
 	// Grown, when set, is called with each level that was finished and has
-	// another one after it. When it returns false that one is not explored, and
-	// the result is Limited.
-	Grown func(Grown) bool
+	// another one after it, and says how to go on.
+	Grown func(Grown) Next
 	// Restart, when set, allows the levels between the second and the last to
 	// be left out. It is called when the last one shows that this was wrong,
 	// and makes the programs to come forget what those before shared.
 	Restart func()
+	// Checkpoint, when set, saves what is known and begins with what was. It is
+	// not for RunRandom, and for nothing without the cache.
+	Checkpoint *Checkpoint
 	// Progress, when set, is called now and then with what was done so far,
 	// from a goroutine of its own, never twice at the same time and not after
 	// Run has returned.
@@ -96,6 +98,16 @@ type Grown struct {
 	States uint64 // known after the level; see Result
 	Full   bool   // the table of states is, so that States says nothing
 }
+
+// Next is how to go on after a level.
+type Next int
+
+// Ways to go on.
+const (
+	Deeper Next = iota + 1 // with the next level
+	AtOnce                 // with the last level, when Restart allows it
+	Enough                 // not at all: the result is Limited
+)
 
 // Progress is how far an exploration is.
 type Progress struct {

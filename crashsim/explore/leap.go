@@ -2,7 +2,7 @@ package explore
 
 // Most of the schedules of the last level were in none of those before, and
 // the levels before it are there to find what is cheap. Where the first levels
-// find nothing, the last one is explored at once; a finding there shows that a
+// find nothing, and the last one is not too large, it is explored at once; a finding there shows that a
 // level that was left out has to be looked at, and the exploration begins
 // anew, level by level. Nobody who looks at the result can tell.
 
@@ -12,7 +12,7 @@ const firstLevels = 2
 
 // after returns the level to explore after one that is finished.
 func (x *exploration) after(level int) int {
-	if last := x.cfg.Bound.Total; x.cfg.Restart != nil && level == firstLevels && level+1 < last {
+	if last := x.cfg.Bound.Total; x.cfg.Restart != nil && !x.gradual && level == firstLevels && level+1 < last {
 		x.leaping = true
 		return last
 	}
@@ -35,8 +35,14 @@ func (x *exploration) anew() *exploration {
 	cfg := x.cfg
 	cfg.Restart()
 	cfg.Restart = nil
+	if cfg.Checkpoint != nil {
+		c := *cfg.Checkpoint
+		c.From = nil
+		cfg.Checkpoint = &c
+	}
 	y := newExploration(x.ctx, x.newProgram, cfg)
 	y.res.Executed, y.res.Steps, y.res.CacheHits, y.res.Commuted = done.Executed, done.Steps, done.CacheHits, done.Commuted
+	y.ledger.anew = true
 	y.executed.Store(x.executed.Load())
 	return y
 }

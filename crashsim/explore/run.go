@@ -20,7 +20,13 @@ func Run(ctx context.Context, newProgram func() Program, cfg Config) (*Result, e
 	x := newExploration(ctx, newProgram, cfg)
 	defer func() { x.close() }()
 	for {
-		if err := x.levels(); err != nil {
+		quit, err := x.checkpoints()
+		if err != nil {
+			return nil, err
+		}
+		err = x.levels()
+		quit(err == nil && x.res.Partial)
+		if err != nil {
 			return nil, err
 		}
 		if !x.again {
@@ -63,8 +69,10 @@ type exploration struct {
 	workers []*worker
 	res     *Result
 	wanted  [Classes + 1]bool // classes not found yet
+	ledger  ledger
 
 	newProgram func() Program
+	gradual    bool // no level may be left out because there is much to do
 	leaping    bool // some levels were left out
 	again      bool // and they must not be
 
@@ -115,7 +123,7 @@ func (x *exploration) level(total int) (more bool, err error) {
 	defer unwatch()
 	var all sync.WaitGroup
 	for _, w := range x.workers {
-		w.pool, w.budget = p, b
+		w.pool, w.budget, w.ledger = p, b, &x.ledger
 		w.look(x.wanted)
 		all.Go(func() { p.work(w) })
 	}
@@ -140,7 +148,8 @@ func (x *exploration) level(total int) (more bool, err error) {
 	x.res.Partial = !finished || !whole
 	more = !stop && !x.res.Partial && err == nil
 	if more && total < x.cfg.Bound.Total && x.cfg.Grown != nil {
-		x.res.Limited = !x.cfg.Grown(Grown{total, x.table.states(), x.table != nil && x.table.full.Load()})
+		next := x.cfg.Grown(Grown{total, x.ledger.grown(total, x.table.states()), x.table != nil && x.table.full.Load()})
+		x.res.Limited, x.gradual = next == Enough, next == Deeper
 	}
 	return more && !x.res.Limited, err
 }
@@ -199,6 +208,7 @@ func (x *exploration) finish() *Result {
 		r.Skipped = x.skipped()
 		r.Reached.Union(w.m.Reached())
 	}
+	r.Reached.Union(x.ledger.reached)
 	r.CacheFull = x.table != nil && x.table.full.Load()
 	r.States = x.table.states()
 	return r

@@ -62,6 +62,8 @@ type worker struct {
 	best   [Classes + 1]candidate
 
 	noCommute bool
+	ledger    *ledger
+	told      crashsim.StepSet // to the ledger
 
 	executed, steps, hits uint64
 	saved                 uint64 // runs whose two last completions were walked in the other order
@@ -197,6 +199,7 @@ func (w *worker) execute() {
 	w.executed++
 	w.steps += uint64(out.Steps)
 	w.pool.executed.Add(1)
+	w.ledger.note(w)
 	if w.err == nil && w.call < w.fixed {
 		w.err = ErrNotRepeatable
 	}

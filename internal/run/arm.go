@@ -67,7 +67,13 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 			o.Progress(fmt.Sprintf("%s: %s: level %d of %d, branch %d of %d, %d schedules%s", rowTitle(r), name, p.Level, p.Levels, p.Done, p.Branches, p.Executed, size.eta()))
 		}
 	}
+	if s := o.states(r, name); s != nil && !r.Explore.Random {
+		var closed func()
+		cfg.Checkpoint, closed = s.checkpoint(o.SaveEvery)
+		defer closed()
+	}
 	res, err := o.Target.Explore(ctx, &a.cfg, cfg)
+	cfg.Checkpoint = nil
 	if err == nil && res.Limited {
 		a.limited = size.text()
 		if o.Sample > 0 {

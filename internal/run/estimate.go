@@ -51,11 +51,12 @@ type sizer struct {
 	full   bool
 }
 
-// grown takes note of a level and reports whether the next one may be explored.
-func (s *sizer) grown(g explore.Grown) bool {
+// grown takes note of a level and says how to go on. Only a search that will
+// not take long may leave levels out, because those find what is cheap.
+func (s *sizer) grown(g explore.Grown) explore.Next {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.states = append(s.states, g.States)
+	s.states = append(s.states[:g.Level], g.States) // a search may begin anew
 	s.full = s.full || g.Full
 	s.spent = s.o.Now().Sub(s.start)
 	next := Estimate(s.states, len(s.states))
@@ -64,7 +65,14 @@ func (s *sizer) grown(g explore.Grown) bool {
 		s.said = true
 		s.o.notice(s.title + ": " + s.text() + s.time() + "; --limit ends such a row at once, and --sample draws schedules of it instead")
 	}
-	return s.o.Limit == 0 || !s.above(float64(s.o.Limit), next)
+	limit := float64(s.o.Limit)
+	switch {
+	case limit > 0 && s.above(limit, next):
+		return explore.Enough
+	case s.full || s.total > Large || limit > 0 && s.total > limit:
+		return explore.Deeper
+	}
+	return explore.AtOnce
 }
 
 // above reports whether there are more states than limit, or will be soon.

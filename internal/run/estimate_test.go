@@ -41,9 +41,9 @@ func TestEstimateIsNear(t *testing.T) {
 		a := designArm(&sc.Rows()[0])
 		a.cfg.NoReduce = reduce.Of(reduce.Levels)
 		var states []uint64
-		cfg := explore.Config{Bound: b, Workers: 2, CacheBytes: CacheBytes, StopAt: -1, Grown: func(g explore.Grown) bool {
+		cfg := explore.Config{Bound: b, Workers: 2, CacheBytes: CacheBytes, StopAt: -1, Grown: func(g explore.Grown) explore.Next {
 			states = append(states, g.States)
-			return true
+			return explore.Deeper
 		}}
 		e, err := Model{}.Explore(context.Background(), &a.cfg, cfg)
 		require.NoError(t, err)

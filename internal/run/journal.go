@@ -132,7 +132,17 @@ func (h *head) differs(of *head) string {
 type log struct {
 	*journal.Writer
 	root string
+	head *head
+	rows map[*scenarios.Row]int
 	done map[int]*record // rows that were done before
+}
+
+func newLog(w *journal.Writer, root string, h *head, plans []planned, done map[int]*record) *log {
+	l := &log{Writer: w, root: root, head: h, rows: make(map[*scenarios.Row]int), done: done}
+	for i := range plans {
+		l.rows[plans[i].row] = plans[i].index
+	}
+	return l
 }
 
 // begin makes the journal of a run, or takes up the one that is there. It tells
@@ -166,7 +176,11 @@ func (o *Options) begin(h *head, plans []planned, out *output) (*log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &log{Writer: w, root: out.root}, nil
+	l := newLog(w, out.root, h, plans, nil)
+	if err := l.forget(-1); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return l, nil
 }
 
 // damaged explains an error of reading a journal.
@@ -242,7 +256,7 @@ func (o *Options) takeUp(h *head, plans []planned, out *output, old *journal.Con
 	if err != nil {
 		return nil, err
 	}
-	return &log{Writer: w, root: out.root, done: done}, nil
+	return newLog(w, out.root, h, plans, done), nil
 }
 
 // sweep removes what a run that was killed was about to rename.
@@ -294,7 +308,10 @@ func (l *log) add(row int, d *doneRow) error {
 	if d.dir {
 		rec.Dir = digest(filepath.Join(l.root, resultDir(d.res)))
 	}
-	return l.Add(&rec)
+	if err := l.Add(&rec); err != nil {
+		return err
+	}
+	return l.forget(row)
 }
 
 // doneRow returns the row as it was when it was noted.

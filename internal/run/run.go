@@ -54,6 +54,9 @@ type Options struct {
 
 	Part   Part // of the rows, the zero value for all
 	Resume bool // continue the run whose journal is in Out
+	// SaveEvery is how often the states of a row that takes long are saved, 0
+	// for never.
+	SaveEvery time.Duration
 	// Command is the command line and Revision the revision of the sources, for
 	// the journal.
 	Command, Revision string
@@ -62,6 +65,8 @@ type Options struct {
 
 	// Now tells the time for the report; nothing is decided by it.
 	Now func() time.Time
+
+	log *log // of the run under way, nil for one without a journal
 }
 
 // An EnvironmentError says that the machine failed, not the design.
@@ -100,6 +105,7 @@ func Rows(ctx context.Context, rows []scenarios.Row, o Options) (*report.Report,
 	case err != nil:
 		return nil, ExitEnvironment, &EnvironmentError{err}
 	}
+	o.log = l
 	done, err := o.all(ctx, plans, out, l)
 	if err = errors.Join(err, l.Close()); err != nil {
 		return nil, ExitEnvironment, &EnvironmentError{err}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"io"
 
 	"untorn/crashsim/explore"
 	"untorn/internal/blk"
@@ -62,6 +63,19 @@ func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (
 		return nil, err
 	}
 	trial.Close()
+	if c := cfg.Checkpoint; c != nil {
+		own := *c
+		own.Load = shared.Load
+		own.Save = func(known func(io.Writer) error) {
+			c.Save(func(w io.Writer) error {
+				if err := known(w); err != nil {
+					return err
+				}
+				return shared.Save(w)
+			})
+		}
+		cfg.Checkpoint = &own
+	}
 	walk := explore.Run
 	if cfg.Runs > 0 {
 		walk = explore.RunRandom

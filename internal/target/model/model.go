@@ -6,6 +6,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -113,6 +114,13 @@ const maxDistinct = 2 << 20
 func NewShared(noCache bool) *Shared {
 	return &Shared{set: verifier.NewDistinct(maxDistinct), noCache: noCache}
 }
+
+// Save writes the images that were judged, and Load adds them; of Judged they
+// know nothing.
+func (s *Shared) Save(w io.Writer) error { return s.set.Save(w) }
+
+// Load adds what Save wrote.
+func (s *Shared) Load(r io.Reader) error { return s.set.Load(r) }
 
 // Distinct returns how many different images were judged, and whether that is
 // exact or a lower bound because the set outgrew its cap.

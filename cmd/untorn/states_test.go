@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/run"
+)
+
+// TestKillWithinARow: a row that takes longer than any of the runs that are
+// killed comes to an end all the same, and to the report of one that was left
+// alone.
+func TestKillWithinARow(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	args := strings.Fields("run short-copy --set faults.budget=3 --set explore.preemptions=1 --workers 2 --resume --save-every 10ms")
+	begun := time.Now()
+	code, _, errs := call(t, append(args, "--out", "whole")...)
+	require.Equal(t, run.ExitOK, code, errs)
+	took := time.Since(begun)
+
+	kills := 0
+	for wait := took / 3; ; {
+		var errs bytes.Buffer
+		c := exec.Command(self, append(args, "--out", "killed")...)
+		c.Env = append(os.Environ(), asUntorn+"=1")
+		c.Stderr = &errs
+		require.NoError(t, c.Start())
+		timer := time.AfterFunc(wait, func() { _ = c.Process.Kill() })
+		err := c.Wait()
+		timer.Stop()
+		assert.NotContains(t, errs.String(), "explored from its beginning")
+		if err == nil {
+			break
+		}
+		require.Equal(t, -1, c.ProcessState.ExitCode(), "killed: %s", errs.String())
+		if kills++; kills > 3 {
+			wait = wait * 5 / 4 // the machine may have become slower
+		}
+	}
+	t.Logf("one run takes %v; killed %d times", took, kills)
+	assert.Positive(t, kills)
+	assert.Equal(t, tree(t, "whole"), tree(t, "killed"))
+	assert.Empty(t, glob(t, "killed/states-*"), "what was saved goes with the row")
+
+	// Saved states that are damaged, or of another run, cost time only.
+	var saved []string
+	for wait := took / 2; len(saved) == 0; wait = wait * 4 / 5 {
+		require.Greater(t, wait, time.Millisecond, "an end that was asked for saves as well")
+		require.NoError(t, os.RemoveAll("cut"))
+		call(t, append(args, "--out", "cut", "--timeout", wait.String())...)
+		saved = glob(t, "cut/states-*")
+	}
+	data := read(t, saved[0])
+	for _, bad := range []string{data[:len(data)/2], data[:100] + "?" + data[101:], "untorn states 0\n" + data[16:]} {
+		write(t, saved[0], bad)
+		write(t, "cut/journal.txt", strings.SplitAfter(read(t, "cut/journal.txt"), "\n")[0])
+		code, _, errs = call(t, append(args, "--out", "cut")...)
+		assert.Equal(t, run.ExitOK, code)
+		assert.Contains(t, errs, "; the row is explored from its beginning")
+		assert.Equal(t, tree(t, "whole"), tree(t, "cut"))
+	}
+}
