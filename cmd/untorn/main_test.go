@@ -285,6 +285,25 @@ func TestReplayIDLeavesTheRun(t *testing.T) {
 	require.Contains(t, errs, "exists")
 }
 
+// The commands of the findings show what stands there: rows that break as
+// expected, and their counterexamples. The debate as a whole is run apart from this.
+func TestFindingsCommands(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "findings.md"))
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	seen := 0
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if !strings.HasPrefix(line, "    ") || len(words) == 0 || words[0] != "untorn" || slices.Contains(words, "debate") {
+			continue
+		}
+		seen++
+		code, out, errs := call(t, words[1:]...)
+		assert.Equal(t, run.ExitOK, code, "%s%s%s", line, out, errs)
+	}
+	assert.Greater(t, seen, 15)
+}
+
 // wantCode is the exit code that a command of the README may have: judging a
 // torn image is a failure by design.
 func wantCode(words []string) int {
