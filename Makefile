@@ -36,7 +36,7 @@ torture-full: debate ## the same with raised bounds, and the debate; takes long
 debate: build    ## run every design that makes sense; takes minutes
 	./bin/untorn run --suite debate --out runs-debate
 
-mutants: build   ## score the suite against planted defects; takes minutes
+mutants: build   ## score the suite against planted defects; takes a minute
 	./bin/untorn mutants
 
 bench:           ## run the benchmarks

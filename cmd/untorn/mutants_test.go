@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -97,6 +99,17 @@ func TestFalseAlarm(t *testing.T) {
 	require.Equal(t, run.ExitUnexpected, code, errs)
 	s := scoreOf(t, out)
 	assert.Equal(t, []int{1, 1, 2}, []int{*s.Killed, *s.Total, *s.FalseAlarms})
+}
+
+// TestMutantDocument: the table in the documentation has every defect, killed.
+func TestMutantDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/mutants.md")
+	require.NoError(t, err)
+	for _, name := range run.MutantNames() {
+		assert.Regexp(t, `(?m)^`+name+` +[a-z0-9-]+ +[a-z]+ +\d+\+\d+ +\d+$`, string(text))
+	}
+	n := len(run.MutantNames())
+	assert.Contains(t, string(text), fmt.Sprintf("%d of %d killed, 0 false alarms", n, n))
 }
 
 // TestMutantList: the list has the defects of run.MutantNames and runs
