@@ -109,7 +109,7 @@ partial; 2 usage or a bad scenario; 3 the environment failed; 4 not built yet.`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(runCommand(s), replayCommand(s), reportCommand(s), mergeCommand(s), costCommand(s), verifyCommand(s), mutantsCommand(s), scenarioCommand(s), versionCommand(s))
+	root.AddCommand(runCommand(s), replayCommand(s), shrinkCommand(s), reportCommand(s), mergeCommand(s), costCommand(s), verifyCommand(s), mutantsCommand(s), scenarioCommand(s), versionCommand(s))
 	root.AddCommand(deviceCommand(s), witnessCommand(s), diskServerCommand(s))
 	return root
 }

@@ -93,6 +93,8 @@ func TestUsageErrors(t *testing.T) {
 		{"replay no-pin --id u2-06q2z32w304074812694hmh", "replay id: damaged"},
 		{"replay nobody --id u2-06q2z32w304074812694hmg", "nobody: no such scenario"},
 		{"replay nowhere --out here", "--set and --out: without --id"},
+		{"shrink", "accepts 1 arg"},
+		{"shrink nowhere", "no such file"},
 		{"report", "accepts 1 arg"},
 		{"report nowhere", "nowhere: no such file"},
 		{"report .", "report.json: no such file"},
@@ -210,7 +212,7 @@ func TestScenarioCommands(t *testing.T) {
 	code, out, _ = call(t, "completion", "bash")
 	assert.Equal(t, run.ExitOK, code)
 	assert.NotEmpty(t, out)
-	for _, args := range []string{"--help", "run --help", "replay --help", "verify --help", "report --help", "mutants --help", "scenario --help",
+	for _, args := range []string{"--help", "run --help", "replay --help", "shrink --help", "verify --help", "report --help", "mutants --help", "scenario --help",
 		"scenario show --help", "scenario check --help"} {
 		code, out, _ = call(t, strings.Fields(args)...)
 		assert.Equal(t, run.ExitOK, code)

@@ -26,45 +26,61 @@ func Replay(w io.Writer, t Target, dir string) (int, error) {
 	if onRecord(dir) {
 		return replayRecorded(w, dir)
 	}
-	s, err := scenarios.Load(filepath.Join(dir, "scenario.yaml"))
+	kept, code, err := readRun(t, dir)
 	if err != nil {
-		return ExitUsage, err
+		return code, err
 	}
-	rows := s.Rows()
-	if len(rows) != 1 {
-		return ExitUsage, &scenarios.Error{File: s.File, What: fmt.Sprintf("%d rows; allowed: one", len(rows))}
-	}
-	recorded, by, err := recordedVerdict(dir)
+	p, err := t.ReplayTape(&designArm(&kept.row).cfg, kept.tape)
 	if err != nil {
-		return ExitUsage, err
-	}
-	text, err := readSmall(filepath.Join(dir, "tape.txt"))
-	if err != nil {
-		return ExitUsage, err
-	}
-	tp, err := tape.Parse(string(text))
-	if err != nil {
-		return ExitUsage, fmt.Errorf("%s: %w", filepath.Join(dir, "tape.txt"), err)
-	}
-	a := designArm(&rows[0])
-	var notBuilt *engine.NotBuiltError
-	switch err := checkRow(&rows[0], t, &a.cfg); {
-	case errors.As(err, &notBuilt):
-		return ExitNotBuilt, fmt.Errorf("%s: %w", s.File, err)
-	case err != nil:
-		return ExitUsage, fmt.Errorf("%s: %w", s.File, err)
-	}
-	p, err := t.ReplayTape(&a.cfg, tp)
-	if err != nil {
-		return ExitUnexpected, fmt.Errorf("%s: %w%s", filepath.Join(dir, "tape.txt"), err, otherEngine(by))
+		return ExitUnexpected, fmt.Errorf("%s: %w%s", filepath.Join(dir, "tape.txt"), err, otherEngine(kept.engine))
 	}
 	if _, err := io.WriteString(w, traceText(p)); err != nil {
 		return ExitEnvironment, &EnvironmentError{err}
 	}
-	if p.Verdict.String() != recorded {
-		return ExitUnexpected, fmt.Errorf("%s: the verdict on record is %s, this replay gave %v%s", dir, recorded, p.Verdict, otherEngine(by))
+	if p.Verdict.String() != kept.verdict {
+		return ExitUnexpected, fmt.Errorf("%s: the verdict on record is %s, this replay gave %v%s", dir, kept.verdict, p.Verdict, otherEngine(kept.engine))
 	}
 	return ExitOK, nil
+}
+
+// keptRun is what a run directory has of a schedule.
+type keptRun struct {
+	row     scenarios.Row
+	tape    tape.Tape
+	verdict string
+	engine  string // that recorded it
+}
+
+// readRun reads a run directory whose row t can run. The code is that of the
+// error.
+func readRun(t Target, dir string) (k keptRun, code int, err error) {
+	s, err := scenarios.Load(filepath.Join(dir, "scenario.yaml"))
+	if err != nil {
+		return k, ExitUsage, err
+	}
+	rows := s.Rows()
+	if len(rows) != 1 {
+		return k, ExitUsage, &scenarios.Error{File: s.File, What: fmt.Sprintf("%d rows; allowed: one", len(rows))}
+	}
+	k.row = rows[0]
+	if k.verdict, k.engine, err = recordedVerdict(dir); err != nil {
+		return k, ExitUsage, err
+	}
+	text, err := readSmall(filepath.Join(dir, "tape.txt"))
+	if err != nil {
+		return k, ExitUsage, err
+	}
+	if k.tape, err = tape.Parse(string(text)); err != nil {
+		return k, ExitUsage, fmt.Errorf("%s: %w", filepath.Join(dir, "tape.txt"), err)
+	}
+	var notBuilt *engine.NotBuiltError
+	switch err := checkRow(&k.row, t, &designArm(&k.row).cfg); {
+	case errors.As(err, &notBuilt):
+		return k, ExitNotBuilt, fmt.Errorf("%s: %w", s.File, err)
+	case err != nil:
+		return k, ExitUsage, fmt.Errorf("%s: %w", s.File, err)
+	}
+	return k, ExitOK, nil
 }
 
 func checkRow(r *scenarios.Row, t Target, c *model.Config) error {

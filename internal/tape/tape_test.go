@@ -222,3 +222,16 @@ func TestSamplerIsFair(t *testing.T) {
 	require.NotEqual(t, Derive(1, 0), Derive(1, 1))
 	require.NotEqual(t, Derive(1, 1), Derive(2, 0))
 }
+
+// A loose tape plays what fits and nothing else.
+func TestLoose(t *testing.T) {
+	l := NewLoose(Tape{{"a", "s", 1, "complete write cmd7 [0,8)"}, {"b", "s", 0, "x"}})
+	for want, p := range map[int]*fakePoint{
+		0: {"a", "s", 0, []string{"go on", "complete write cmd7 [0,8)"}},
+		2: {"a", "s", 1, []string{"go on", "complete flush cmd6", "complete write cmd5 [0,4)"}},
+		3: {"a", "s", 1, []string{"go on", "complete write cmd1 [0,4)", "run x", "complete write cmd7 [0,8)"}},
+	} {
+		require.Equal(t, want, l.Choose(p))
+	}
+	require.Zero(t, l.Choose(&fakePoint{"b", "s", 0, []string{"go on", "y"}}))
+}

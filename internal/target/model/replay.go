@@ -160,6 +160,7 @@ type player struct {
 	// wanted returns the verdict whose first image is kept, NotChecked to go on.
 	wanted func(event int, step uint32, r *verifier.Result) verifier.Verdict
 	done   bool
+	quiet  bool // without a trace
 	replay Replay
 }
 
@@ -197,7 +198,9 @@ func (p *player) playTape(schedule tape.Tape) (*Replay, error) {
 func (p *player) play(c crashsim.Chooser, b crashsim.Budget) (*Replay, error) {
 	p.recorder.From = crashsim.ToTape(c)
 	p.onCut = p.look
-	p.Machine().Trace = p.line
+	if !p.quiet {
+		p.Machine().Trace = p.line
+	}
 	p.kernel.Device().OnEvent = func(e *blk.Event) {
 		switch e.Kind {
 		case blk.SubmitWrite, blk.SubmitFlush, blk.Alter:
