@@ -18,6 +18,7 @@ func WriteMarkdown(w io.Writer, r *Report) error {
 	}
 	markdownGrid(&b, space(r, firedKinds(r), true))
 	markdownGrid(&b, behind(r))
+	markdownGrid(&b, kernels(r))
 	if lines := explanations(r); len(lines) > 0 {
 		b.WriteString("## Not as expected, or skipped\n\n")
 		for _, e := range lines {

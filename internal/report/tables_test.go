@@ -91,3 +91,24 @@ func TestEscape(t *testing.T) {
 	}
 	assert.Equal(t, "````sh\na ``` b\n````\n", codeBlock([]string{"a ``` b"}))
 }
+
+// Rows of a running kernel that lost power have a table of their own, next to
+// what their control earned; others have none.
+func TestKernels(t *testing.T) {
+	require.Empty(t, kernels(sample()).lines)
+	r := sample()
+	res := &r.Results[0]
+	res.Design = Fields{}.Text("filesystem", "xfs")
+	res.Device = Fields{}.Text(FieldKernel, "6.18.1").Text(FieldUnitMin, "4KiB").Text(FieldUnitMax, "1MiB").Text(FieldPath, "direct").Text(FieldPowerFail, "512")
+	var b bytes.Buffer
+	require.NoError(t, WriteText(&b, r))
+	require.Contains(t, b.String(), "kernel 6.18.1 takes direct atomic writes of 4KiB to 1MiB on xfs here")
+	g := kernels(r)
+	require.Len(t, g.lines, 1)
+	require.Equal(t, []string{"xfs", "direct", "512", "held", short(res.Covered), "torn", short(res.Control.Covered)}, g.lines[0].cells)
+	for line := range strings.Lines(b.String()) {
+		if !strings.Contains(line, "untorn replay") {
+			require.LessOrEqual(t, len(strings.TrimSuffix(line, "\n")), Width, line)
+		}
+	}
+}

@@ -21,6 +21,7 @@ func WriteText(w io.Writer, r *Report) error {
 	}
 	textSpace(&b, r)
 	textGrid(&b, behind(r))
+	textGrid(&b, kernels(r))
 	textExplanations(&b, r)
 	for _, note := range targetNotes(r) {
 		for _, l := range wrap(note, Width) {

@@ -318,8 +318,13 @@ func (x *recordedRow) fill(design, control *recordedArm, verdict verifier.Verdic
 		res.Fired = res.Fired.Text(crashsim.LogForce.String(), strconv.Itoa(d.Recording.Forced))
 	}
 	limits := d.Recording.Limits
-	res.Device = res.Device.Text("kernel", limits.Kernel).Text("atomic_unit_min", workloads.FormatSize(limits.UnitMin)).
-		Text("atomic_unit_max", workloads.FormatSize(limits.UnitMax))
+	path := "buffered"
+	if x.r.Design.Submit == engine.SubmitDirect {
+		path = "direct"
+	}
+	size := workloads.FormatSize
+	res.Device = res.Device.Text(report.FieldKernel, limits.Kernel).Text(report.FieldUnitMin, size(limits.UnitMin)).
+		Text(report.FieldUnitMax, size(limits.UnitMax)).Text(report.FieldPath, path).Text(report.FieldPowerFail, size(x.r.Device.NAWUPF))
 	res.Counterexample = recordedExample(design)
 	res.Work.Judged += uint64(d.Mounted)
 	if control == nil {

@@ -25,6 +25,7 @@ type program struct {
 	history  *workloads.History
 	loss     *powerloss.State
 	judge    *verifier.Verifier
+	sink     blk.Sink // the judge, or who looks over its shoulder
 	// remounter is nil when nothing cuts a mount.
 	remounter *remounter
 
@@ -57,7 +58,7 @@ func newProgram(c *Config, s *Shared) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.judge = judge
+	p.judge, p.sink = judge, judge
 	p.kernel.Device().OnEvent = p.event
 	p.kernel.OnHash = func(h *key.Hasher) {
 		p.loss.Hash(h, p.interner.Content)
@@ -187,6 +188,6 @@ func (p *program) cut(step uint32) {
 
 func (p *program) judgeCut() verifier.Result {
 	p.judge.Begin(p.history)
-	p.loss.Images(p.judge, p.judge.Partition())
+	p.loss.Images(p.sink, p.judge.Partition())
 	return p.judge.Result()
 }

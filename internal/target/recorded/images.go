@@ -430,8 +430,8 @@ func (s *Space) image(c *cut, choices []Choice) *Image {
 	return img
 }
 
-// historyAt returns what the caller had seen before a cut.
-func (r *Recording) historyAt(w *workloads.Workload, cut int) *workloads.History {
+// HistoryAt returns what the caller had seen before a cut.
+func (r *Recording) HistoryAt(w *workloads.Workload, cut int) *workloads.History {
 	h := workloads.NewHistory(w)
 	for i := range r.Entries[:cut] {
 		if e := &r.Entries[i]; e.Flags&logwrites.Mark != 0 {

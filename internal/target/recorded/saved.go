@@ -126,7 +126,7 @@ func Load(c *Config, log []logwrites.Entry) (*Recording, error) {
 		}
 		called[m.Op] = m.Kind == blk.Call
 	}
-	r.History = r.historyAt(c.Workload, len(r.Entries))
+	r.History = r.HistoryAt(c.Workload, len(r.Entries))
 	return r, nil
 }
 
@@ -145,7 +145,7 @@ func (c *Config) Rejudge(ctx context.Context, r *Recording, f *Found) (*Example,
 	if err != nil {
 		return nil, err
 	}
-	e := &Example{Found: *f, History: r.historyAt(c.Workload, f.Cut)}
+	e := &Example{Found: *f, History: r.HistoryAt(c.Workload, f.Cut)}
 	e.History.Contract = c.Contract.String()
 	e.Verdict, e.Reason, err = judgeOne(v, x, e.History)
 	return e, err

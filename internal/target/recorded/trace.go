@@ -41,7 +41,7 @@ func (r *Recording) Classes(filesystem string) []Class {
 			out[i] = Discard
 		case int64(e.Sector) >= from && int64(e.Sector) < to:
 			out[i] = Log
-		case filesystem == "block" || writeOf(e) >= 0:
+		case filesystem == "block" || WriteOf(e) >= 0:
 			out[i] = Data
 		default:
 			out[i] = Metadata
@@ -50,9 +50,9 @@ func (r *Recording) Classes(filesystem string) []Class {
 	return out
 }
 
-// writeOf returns the number of the operation that a command carries data of, -1
+// WriteOf returns the number of the operation that a command carries data of, -1
 // for none.
-func writeOf(e *logwrites.Entry) int {
+func WriteOf(e *logwrites.Entry) int {
 	if len(e.Data) >= blk.SectorSize {
 		if w, _, ok := stamp.Decode(e.Data[:blk.SectorSize]); ok {
 			return w
@@ -119,7 +119,7 @@ func (c *Config) Trace(r *Recording, f *Found) []string {
 			line = fmt.Sprintf("%5d flush", i)
 		default:
 			line += fmt.Sprintf(" [%d,%d)", e.Sector, e.Sector+e.Sectors)
-			if w := writeOf(e); w > 0 && w != blk.InitialWrite {
+			if w := WriteOf(e); w > 0 && w != blk.InitialWrite {
 				line += fmt.Sprintf(" of op %d", w)
 			}
 			if x := alive[i]; x != nil {
