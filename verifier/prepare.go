@@ -46,7 +46,7 @@ func (v *Verifier) prepare() {
 	for i := range l.stretches {
 		st, sh := &l.stretches[i], &v.shape[i]
 		sh.writes = st.writes & called
-		sh.may = st.writes&called | 1
+		sh.may, sh.partial = st.writes&called|1, 0
 		sh.gone = v.absences(st)
 		for m := st.writes & h.Durable(); m != 0; m &= m - 1 {
 			y := bits.TrailingZeros64(m)
