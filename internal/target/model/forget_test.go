@@ -26,8 +26,8 @@ func (r *recorder) Choose(p *crashsim.Point) int {
 }
 
 // TestRunsForget: a program that has run other schedules does and judges the
-// next one as a fresh program does. Short writes, failures
-// and shifts leave something in the judge that has to go.
+// next one as a fresh program does. Short writes, failures and shifts leave
+// something in the judge that has to go.
 func TestRunsForget(t *testing.T) {
 	c := plain(small())
 	write := func(task string, from, n int64, atomic bool) workloads.Op {
