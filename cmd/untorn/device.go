@@ -62,13 +62,13 @@ lists where the answers differ, with the reason where it is known. It needs
 root. The exit code is 1 when a difference has no known reason.`,
 		Example: "  untorn device conformance\n  untorn device conformance --format json",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
 				return usage(fmt.Errorf("--format %q; allowed: text, json", format))
 			}
 			line := newProgress(s.err)
 			defer line.clear()
-			return finish(run.Conformance(s.out, format == "json", line.set))
+			return finish(run.Conformance(c.Context(), s.out, format == "json", line.set))
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "format: text, json")

@@ -14,6 +14,9 @@ import (
 	"untorn/internal/sys"
 )
 
+// fileName is the name of the one file that a disk is.
+const fileName = "disk"
+
 // Process is a disk that another process serves.
 type Process struct {
 	cmd    *exec.Cmd

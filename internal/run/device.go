@@ -38,11 +38,14 @@ func Probe(w io.Writer, path, scratch string, asJSON bool) (int, error) {
 // Conformance asks the running kernel and the model the same questions and
 // prints where they differ. The code is ExitUnexpected when the table of known
 // differences does not explain one.
-func Conformance(w io.Writer, asJSON bool, progress func(string)) (int, error) {
+func Conformance(ctx context.Context, w io.Writer, asJSON bool, progress func(string)) (int, error) {
 	var all []*conform.Comparison
 	code := ExitOK
 	for i := range conform.Kinds {
 		k := &conform.Kinds[i]
+		if ctx.Err() != nil {
+			return ExitUnexpected, fmt.Errorf("ended after %d of %d kinds of file", i, len(conform.Kinds))
+		}
 		if progress != nil {
 			progress(k.Name)
 		}

@@ -120,7 +120,7 @@ func LiveExit(err error) int {
 	switch {
 	case err == nil:
 		return ExitOK
-	case errors.As(err, &unsupported):
+	case errors.As(err, &unsupported), errors.Is(err, errors.ErrUnsupported):
 		return ExitNotBuilt
 	case errors.As(err, &refused):
 		return ExitUsage

@@ -198,6 +198,8 @@ func (t *Target) check() error {
 		o := &t.w.Ops[i]
 		limited = limited || o.Limit != 0
 		switch {
+		case o.Piece() != o.Length && !o.Unflagged:
+			return unsupported("operation %d: an atomic write of several units, for which no kernel has a flag", i+1)
 		case !t.block:
 		case o.Append || o.Kind == workloads.Truncate || o.Kind == workloads.Fallocate || o.Moves():
 			return unsupported("operation %d: %s on a block device", i+1, o)

@@ -331,6 +331,8 @@ func TestOpenRefuses(t *testing.T) {
 	clones := slices.Repeat([]string{"a: clone offset=32KiB length=4KiB from=0"}, workloads.MaxMoves+1)
 	_, err = Open(Config{Workload: work(t, clones...), Path: filepath.Join(dir, "x")})
 	require.ErrorContains(t, err, "at most 10 are possible")
+	_, err = Open(Config{Workload: work(t, "a: pwrite offset=0 length=32KiB unit=8KiB atomic"), Path: filepath.Join(dir, "z")})
+	require.ErrorAs(t, err, &refused)
 	_, err = Open(Config{Workload: work(t, "a: pwrite offset=0 length=4KiB limit=4KiB", "b: fsync"), Path: filepath.Join(dir, "y")})
 	require.ErrorAs(t, err, &refused)
 }

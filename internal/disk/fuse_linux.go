@@ -8,11 +8,8 @@ import (
 	"untorn/internal/sys"
 )
 
-// fileName is the name of the one file, and nodeFile its number.
-const (
-	fileName = "disk"
-	nodeFile = 2
-)
+// nodeFile is the number of the one file.
+const nodeFile = 2
 
 // fileSystem serves a disk as one file. It follows FUSE's protocol directly:
 // there is nothing to cache and nothing to look up.

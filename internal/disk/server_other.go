@@ -1,0 +1,11 @@
+//go:build !linux
+
+package disk
+
+import (
+	"errors"
+	"io"
+)
+
+// Serve is for Linux.
+func Serve(io.Reader, io.Writer) error { return errors.ErrUnsupported }
