@@ -153,6 +153,31 @@ func TestRecordedRows(t *testing.T) {
 	require.Contains(t, out+errs, "not built yet")
 }
 
+// A disk with faults is no reason for a run to fail: an operation that the caller
+// saw fail promised nothing.
+func TestRecordedFaults(t *testing.T) {
+	needsRecorded(t, "xfs")
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", onXFS)
+	before := left(t)
+	for _, fault := range []string{"eio=6", "eio=9", "eio=12,flush=1ms"} {
+		code, out, errs := call(t, "run", "s.yaml", "--target", "recorded", "--set", "runs=30", "--disk-fault", fault)
+		require.Contains(t, []int{run.ExitOK, run.ExitUnexpected}, code, "%s: %s", fault, errs)
+		require.Contains(t, out, "ends with EIO")
+		require.Regexp(t, `on-xfs +(held|inconclusive!|refused!) `, out)
+	}
+	nothingLeft(t, before)
+	for _, bad := range []string{"eio=0", "eio", "flush=2s", "flush=-1ms", "short=x", "other=1"} {
+		code, _, errs := call(t, "run", "s.yaml", "--target", "recorded", "--disk-fault", bad)
+		require.Equal(t, run.ExitUsage, code)
+		require.Contains(t, errs, bad)
+		require.Contains(t, errs, "allowed: eio=N")
+	}
+	code, _, errs := call(t, "run", "s.yaml", "--disk-fault", "eio=1")
+	require.Equal(t, run.ExitUsage, code)
+	require.Contains(t, errs, "allowed: --target recorded")
+}
+
 // Ctrl-C and kill leave nothing behind.
 func TestRecordedIsEnded(t *testing.T) {
 	needsRecorded(t, "xfs")

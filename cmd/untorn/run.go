@@ -45,6 +45,7 @@ type runFlags struct {
 	// coverage asks for the tables of steps and faults.
 	coverage bool
 	target   string
+	faults   []string // of the recorded disk
 	live     liveFlags
 }
 
@@ -62,7 +63,9 @@ table ends with the commands that replay them. The line of coverage counts the
 steps of the kernel and the kinds of fault that the rows took; what is missing
 is told for a run of the whole suite. With --target file the operations run on
 a file or block device of this machine, which loses its content; no power is
-lost, so that this checks limits, errors and concurrent behaviour only. --out also keeps report.json, from which
+lost, so that this checks limits, errors and concurrent behaviour only. With --target recorded the
+running kernel loses power: as root, a file system is made above a disk that keeps a log, and what
+may be left of it is mounted and judged. --out also keeps report.json, from which
 "untorn report" makes the other formats later, and journal.txt, which has each
 row that is done.
 
@@ -88,7 +91,9 @@ it broke before. With --sample it is judged by so many random schedules then.`,
   untorn run --suite debate --resume             # again and again until it is done
   untorn run my.yaml --limit 1000000 --sample 100000
   untorn run --suite debate --shard 2/3 --out part-2
-  untorn run direct-cow --target file --on /mnt/xfs/scratch`,
+  untorn run direct-cow --target file --on /mnt/xfs/scratch
+  untorn run --suite real --target recorded
+  untorn run real-cow --target recorded --disk-fault eio=20,flush=1ms`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return runScenarios(c.Context(), s, f, args, c.Flags().Changed("seed"))
 		},
@@ -107,6 +112,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().StringSliceVar(&f.noRules, "no-reduce", nil, "rules by which no work is left out: "+strings.Join(reduce.Names(), ", ")+"; may be repeated. Slower, and the same counts; without cells, distinct counts more")
 	completeWords(c, "no-reduce", reduce.Names())
 	c.Flags().StringVar(&f.target, "target", "model", "where rows run: "+strings.Join(targets, ", ")+"; file is the running kernel, and takes --on; recorded is the running kernel above a disk that loses power")
+	c.Flags().StringSliceVar(&f.faults, "disk-fault", nil, "with --target recorded: eio=N fails the N-th command, short=N cuts it, flush=2ms slows flushes; commands count from the mount")
 	f.live.add(c)
 	completeWords(c, "target", targets)
 	c.Flags().Uint64Var(&f.limit, "limit", 0, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never")
@@ -139,6 +145,13 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	}
 	if err := f.live.check(f.target == "file"); err != nil {
 		return usage(err)
+	}
+	faults, err := run.ParseDiskFaults(f.faults)
+	if err != nil {
+		return usage(fmt.Errorf("--disk-fault %w", err))
+	}
+	if len(f.faults) > 0 && f.target != run.RecordedTarget {
+		return usage(fmt.Errorf("--disk-fault with --target %s; allowed: --target %s", f.target, run.RecordedTarget))
 	}
 	if f.target != "model" && (f.resume || f.shard != "") {
 		return usage(fmt.Errorf("--target %s with --resume or --shard; allowed: --target model", f.target))
@@ -205,7 +218,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	case "file":
 		rep, code, err = run.LiveRows(ctx, rows, o, f.live.Live)
 	case run.RecordedTarget:
-		rep, code, err = run.RecordedRows(ctx, rows, o, run.Recorded{Server: diskCommand()})
+		rep, code, err = run.RecordedRows(ctx, rows, o, run.Recorded{Server: diskCommand(), Faults: faults})
 	default:
 		rep, code, err = run.Rows(ctx, rows, o)
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"sort"
+	"strings"
 	"sync"
 
 	"untorn/internal/blk"
@@ -26,6 +27,21 @@ type Faults struct {
 	// takes it for a whole one: half of it is lost without a word.
 	ShortAt    int
 	FlushMicro int // how long a flush takes, in microseconds
+}
+
+// String names the defects that are on.
+func (f Faults) String() string {
+	var out []string
+	if f.FailAt > 0 {
+		out = append(out, fmt.Sprintf("command %d ends with EIO", f.FailAt))
+	}
+	if f.ShortAt > 0 {
+		out = append(out, fmt.Sprintf("write %d is short", f.ShortAt))
+	}
+	if f.FlushMicro > 0 {
+		out = append(out, fmt.Sprintf("a flush takes %d us", f.FlushMicro))
+	}
+	return strings.Join(out, ", ")
 }
 
 // StartMark is the mark between what was on the disk before the recording and
@@ -51,7 +67,6 @@ type Disk struct {
 	full      bool
 	faults    Faults
 	commands  int
-	struck    []string
 }
 
 // New returns a disk of zeros. The size is a multiple of 512.
@@ -66,7 +81,7 @@ func New(size int64) (*Disk, error) {
 func (d *Disk) Start() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.log, d.bytes, d.full, d.commands, d.struck = nil, 0, false, 0, nil
+	d.log, d.bytes, d.full, d.commands = nil, 0, false, 0
 	d.content()
 	d.append(logwrites.Entry{Flags: logwrites.Flush})
 	d.append(logwrites.Entry{Flags: logwrites.Mark, Data: []byte(StartMark)})

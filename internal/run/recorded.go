@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
+	"time"
 
 	"untorn/crashsim"
 	"untorn/crashsim/nvme"
@@ -22,7 +24,35 @@ import (
 
 // Recorded says how rows run on a recorded disk.
 type Recorded struct {
-	Server []string // the command that serves a disk
+	Server []string    // the command that serves a disk
+	Faults disk.Faults // of the disk, in both arms
+}
+
+// ParseDiskFaults reads faults of a disk: "eio=7", "short=9", "flush=2ms".
+func ParseDiskFaults(words []string) (f disk.Faults, err error) {
+	for _, word := range words {
+		name, value, _ := strings.Cut(word, "=")
+		n, bad := strconv.Atoi(value)
+		switch name {
+		case "eio":
+			f.FailAt = n
+		case "short":
+			f.ShortAt = n
+		case "flush":
+			var d time.Duration
+			d, bad = time.ParseDuration(value)
+			n, f.FlushMicro = int(d.Microseconds()), int(d.Microseconds())
+			if d > time.Second {
+				n = 0
+			}
+		default:
+			n = 0
+		}
+		if bad != nil || n < 1 {
+			return f, fmt.Errorf("%q; allowed: eio=N and short=N, N the number of a command from 1 on, and flush=2ms, up to 1s", word)
+		}
+	}
+	return f, nil
 }
 
 // ServeDisk is the process of a recorded disk, see disk.Serve.
@@ -59,6 +89,9 @@ func RecordedRows(ctx context.Context, rows []scenarios.Row, o Options, c Record
 			break
 		}
 		x := recordedRow{o: &o, c: c, r: &rows[i], res: recordedResult(&rows[i])}
+		if c.Faults != (disk.Faults{}) {
+			x.res.Assumptions = append(x.res.Assumptions, "the disk has faults: "+c.Faults.String())
+		}
 		if err := x.run(ctx, out); err != nil {
 			return nil, ExitEnvironment, &EnvironmentError{fmt.Errorf("%s: %w", rowTitle(&rows[i]), err)}
 		}
@@ -132,7 +165,7 @@ func recordedConfig(r *scenarios.Row, w *workloads.Workload, c Recorded) *record
 		Block: r.Design.Block, Cluster: r.Design.Cluster, MaxAtomicWrite: r.Design.MaxAtomicWrite,
 		Device: recorded.Device{LBA: v.LBA, NAWUPF: v.NAWUPF, Boundary: v.Boundary, BoundaryOffset: v.BoundaryOffset,
 			PartitionOffset: v.PartitionOffset, Protected: v.Protected, CachedLBA: v.CachedAtomicity == nvme.LBAUnit, FlushLies: v.FlushLies},
-		ForceLog: r.Faults.Kinds[crashsim.LogForce], Server: c.Server}
+		Faults: c.Faults, ForceLog: r.Faults.Kinds[crashsim.LogForce], Server: c.Server}
 }
 
 func recordedResult(r *scenarios.Row) *report.Result {
