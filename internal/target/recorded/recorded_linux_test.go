@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // config is a configuration of operations on a file of 64 KiB.
-func config(t *testing.T, filesystem string, ops ...string) *Config {
+func config(t testing.TB, filesystem string, ops ...string) *Config {
 	t.Helper()
 	if err := Missing(filesystem); err != nil {
 		needs.Or(t, err)
