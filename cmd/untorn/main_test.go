@@ -289,7 +289,8 @@ func TestReplayIDLeavesTheRun(t *testing.T) {
 }
 
 // The commands of the findings show what stands there: rows that break as
-// expected, and their counterexamples. The debate as a whole is run apart from this.
+// expected, and their counterexamples. The debate as a whole is run apart from
+// this, and what a running kernel shows with luck only is not run.
 func TestFindingsCommands(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "findings.md"))
 	require.NoError(t, err)
@@ -297,12 +298,12 @@ func TestFindingsCommands(t *testing.T) {
 	seen := 0
 	for line := range strings.Lines(string(text)) {
 		words := strings.Fields(line)
-		if !strings.HasPrefix(line, "    ") || len(words) == 0 || words[0] != "untorn" || slices.Contains(words, "debate") {
+		if !strings.HasPrefix(line, "    ") || len(words) == 0 || words[0] != "untorn" || slices.Contains(words, "debate") || slices.Contains(words, "race-eof") {
 			continue
 		}
 		seen++
 		code, out, errs := call(t, words[1:]...)
-		assert.Equal(t, run.ExitOK, code, "%s%s%s", line, out, errs)
+		assert.Contains(t, []int{run.ExitOK, wantCode(words)}, code, "%s%s%s", line, out, errs)
 	}
 	assert.Greater(t, seen, 15)
 }
