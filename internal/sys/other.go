@@ -104,6 +104,7 @@ var errNone = errors.ErrUnsupported
 func Open(string, int) (int, error)                            { return -1, errNone }
 func Close(int) error                                          { return errNone }
 func Pwritev2(int, [][]byte, int64, int) (int, error)          { return 0, errNone }
+func PwriteAlone(int, []byte, int64, int) (int, error)         { return 0, errNone }
 func Preadv2(int, [][]byte, int64, int) (int, error)           { return 0, errNone }
 func Fsync(int) error                                          { return errNone }
 func Fdatasync(int) error                                      { return errNone }

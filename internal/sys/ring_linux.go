@@ -11,6 +11,9 @@ import (
 
 // Ring is an io_uring. One thread uses it at a time.
 type Ring struct {
+	// Alone: the runtime is not told that a thread waits, see PwriteAlone.
+	Alone bool
+
 	fd          int
 	rings, sqes []byte
 	sqHead      *uint32
@@ -150,7 +153,11 @@ func (r *Ring) Submit(wait int) error {
 		if wait > 0 {
 			flags = enterGetEvents
 		}
-		n, _, e := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(r.queued), uintptr(wait), uintptr(flags), 0, 0)
+		enter := unix.Syscall6
+		if r.Alone {
+			enter = unix.RawSyscall6
+		}
+		n, _, e := enter(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(r.queued), uintptr(wait), uintptr(flags), 0, 0)
 		if e != 0 && e != unix.EINTR {
 			return fmt.Errorf("io_uring_enter: %w", e)
 		}

@@ -67,7 +67,7 @@ type loader struct {
 	next   uint32
 	count  int64
 	slots  []slot
-	pwrite func(fd int, bufs [][]byte, offset int64, flags int) (int, error)
+	pwrite func(fd int, b []byte, offset int64, flags int) (int, error)
 	flags  int
 }
 
@@ -79,7 +79,7 @@ func (l *Load) Run(ctx context.Context) (r *Rate, err error) {
 		return nil, err
 	}
 	x := &loader{Load: l, rand: rand.New(rand.NewPCG(uint64(l.Seed), 0)), last: make([]uint32, l.Size/l.Unit), busy: make([]bool, l.Size/l.Unit),
-		pwrite: sys.Pwritev2}
+		pwrite: sys.PwriteAlone}
 	if l.Atomic {
 		x.flags = sys.Atomic
 	}
@@ -151,7 +151,7 @@ func (x *loader) oneByOne(over func() bool) error {
 	s := &x.slots[0]
 	for !over() {
 		x.prepare(s)
-		n, err := x.pwrite(x.fd, [][]byte{s.buf}, s.unit*x.Unit, x.flags)
+		n, err := x.pwrite(x.fd, s.buf, s.unit*x.Unit, x.flags)
 		if err != nil {
 			n = -int(sys.ErrnoOf(err))
 		}
@@ -168,6 +168,7 @@ func (x *loader) together(over func() bool) error {
 		return err
 	}
 	defer ring.Close()
+	ring.Alone = true
 	free := make([]int, 0, x.Depth)
 	for i := range x.slots {
 		free = append(free, i)

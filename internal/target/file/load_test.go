@@ -36,14 +36,14 @@ func TestLoad(t *testing.T) {
 // A unit that was not written, or only in part, is found when it is read back,
 // and an error ends the load.
 func TestLoadOnABrokenKernel(t *testing.T) {
-	for name, pwrite := range map[string]func(fd int, bufs [][]byte, offset int64, flags int) (int, error){
-		"lost": func(_ int, bufs [][]byte, _ int64, _ int) (int, error) { return len(bufs[0]), nil },
-		"half": func(fd int, bufs [][]byte, offset int64, flags int) (int, error) {
-			n, err := sys.Pwritev2(fd, [][]byte{bufs[0][:8<<10]}, offset, flags)
+	for name, pwrite := range map[string]func(fd int, b []byte, offset int64, flags int) (int, error){
+		"lost": func(_ int, b []byte, _ int64, _ int) (int, error) { return len(b), nil },
+		"half": func(fd int, b []byte, offset int64, flags int) (int, error) {
+			n, err := sys.Pwritev2(fd, [][]byte{b[:8<<10]}, offset, flags)
 			return 2 * n, err
 		},
-		"short": func(_ int, bufs [][]byte, _ int64, _ int) (int, error) { return len(bufs[0]) / 2, nil },
-		"error": func(int, [][]byte, int64, int) (int, error) { return -1, sys.EIO },
+		"short": func(_ int, b []byte, _ int64, _ int) (int, error) { return len(b) / 2, nil },
+		"error": func(int, []byte, int64, int) (int, error) { return -1, sys.EIO },
 	} {
 		path := filepath.Join(t.TempDir(), "file")
 		require.NoError(t, Lay(path, 1<<20, false))
