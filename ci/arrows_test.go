@@ -66,6 +66,7 @@ var arrows = map[string][]string{
 		"internal/replayid", "internal/shrink", "internal/journal", "internal/reduce", "internal/probe", "internal/witness", "internal/conform", "internal/loopfs", "internal/disk",
 		"internal/target/recorded"},
 	"cmd/untorn": {"internal/run", "internal/report", "internal/reduce", "scenarios"},
+	"docs/scale": {"internal/sys"},
 	"ci":         {},
 }
 
