@@ -95,7 +95,8 @@ simulated NVMe device, takes every schedule within bounds, loses power at every
 point, and judges every image that the medium may then hold.
 
 Exit codes: 0 as expected; 1 a verdict is not the expected one, inconclusive or
-partial; 2 usage or a bad scenario; 3 the environment failed; 4 not built yet.`,
+partial; 2 usage or a bad scenario; 3 the environment failed; 4 not supported
+here or not built yet.`,
 		Example: `  untorn run                      # every embedded scenario
   untorn run cow-fork my.yaml     # one of them, and a file
   untorn replay runs/no-pin/single
@@ -111,7 +112,34 @@ partial; 2 usage or a bad scenario; 3 the environment failed; 4 not built yet.`,
 	root.SetErr(s.err)
 	root.AddCommand(runCommand(s), replayCommand(s), shrinkCommand(s), reportCommand(s), mergeCommand(s), costCommand(s), verifyCommand(s), mutantsCommand(s), scenarioCommand(s), versionCommand(s))
 	root.AddCommand(deviceCommand(s), witnessCommand(s), diskServerCommand(s))
+	refuseUnknownNames(root)
 	return root
+}
+
+// refuseUnknownNames makes "untorn completion NAME" and "untorn help NAME" errors
+// for a name that is none. Cobra prints a help text and succeeds.
+func refuseUnknownNames(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args = cobra.NoArgs
+			c.RunE = func(*cobra.Command, []string) error {
+				return usage(errors.New("completion needs a shell; allowed: bash, fish, powershell, zsh"))
+			}
+		case "help":
+			help := c.Run
+			c.Run = nil
+			c.RunE = func(c *cobra.Command, args []string) error {
+				if _, _, err := root.Find(args); err != nil {
+					return usage(err)
+				}
+				help(c, args)
+				return nil
+			}
+		}
+	}
 }
 
 // usage wraps an error of the command line or of a scenario.
