@@ -163,3 +163,14 @@ func nasty() *Report {
 	r.Version = "0 # <|>"
 	return r
 }
+
+func TestPieces(t *testing.T) {
+	for name, want := range map[string][]string{
+		"recovery-long":           {"recovery-long"},
+		"real-append-unaligned":   {"real-append-", "unaligned"},
+		"writeback=cow-or-atomic": {"writeback=", "cow-or-atomic"},
+		"a23456789012345678901-b": {"a234567890123456789", "01-b"},
+	} {
+		assert.Equal(t, want, pieces(name, nameWidth), name)
+	}
+}

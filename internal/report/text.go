@@ -95,12 +95,16 @@ func nameLines(lines []gridLine) [][]string {
 	return out
 }
 
-// pieces breaks a name that is too long, after its "=" if it has one.
+// pieces breaks a name that is too long, after its "=" if it has one, else after
+// the last hyphen that fits.
 func pieces(name string, width int) []string {
 	var out []string
 	for len(name) > width {
 		i := strings.IndexByte(name, '=') + 1
 		if i == 0 || i > width {
+			i = strings.LastIndexByte(name[:width], '-') + 1
+		}
+		if i == 0 {
 			i = width
 		}
 		out = append(out, name[:i])
