@@ -27,7 +27,7 @@ func TestEstimate(t *testing.T) {
 
 // TestEstimateIsNear: from the levels before the last one and before the last
 // two, the number of states is estimated within the factor that
-// docs/performance.md tells of.
+// docs/long-runs.md tells of.
 func TestEstimateIsNear(t *testing.T) {
 	for name, b := range map[string]crashsim.Budget{
 		"bounce":     {Faults: 3, Preemptions: 3, Total: 6},
