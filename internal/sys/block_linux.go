@@ -20,10 +20,6 @@ func DeviceSize(fd int) (int64, error) {
 // LogicalBlock returns the logical block of a block device in bytes, BLKSSZGET.
 func LogicalBlock(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.BLKSSZGET) }
 
-// DropCache writes back and drops what the page cache holds of a block device,
-// BLKFLSBUF.
-func DropCache(fd int) error { return unix.IoctlSetInt(fd, unix.BLKFLSBUF, 0) }
-
 // LoopOptions say how a loop device is made.
 type LoopOptions struct {
 	ReadOnly bool
@@ -84,24 +80,6 @@ func AttachLoop(file string, o LoopOptions) (path string, fd int, err error) {
 // DetachLoop takes the file away from a loop device, LOOP_CLR_FD; while it is in
 // use that happens when the last user is gone.
 func DetachLoop(fd int) error { return unix.IoctlSetInt(fd, unix.LOOP_CLR_FD, 0) }
-
-// ReadOnlyMount is the flag of Mount for a mount that writes nothing.
-const ReadOnlyMount = unix.MS_RDONLY
-
-// Mount mounts a device, mount(2).
-func Mount(device, dir, filesystem string, flags uintptr, options string) error {
-	return unix.Mount(device, dir, filesystem, flags, options)
-}
-
-// Unmount takes a mount away. A lazy one is out of sight at once and ends when
-// nothing uses it any more.
-func Unmount(dir string, lazy bool) error {
-	flags := unix.UMOUNT_NOFOLLOW
-	if lazy {
-		flags |= unix.MNT_DETACH
-	}
-	return unix.Unmount(dir, flags)
-}
 
 // Root reports whether the process may do what only root may.
 func Root() bool { return os.Geteuid() == 0 }

@@ -43,8 +43,7 @@ const (
 	CollapseRange = 0x8
 	InsertRange   = 0x20
 
-	ReadOnlyMount = 1
-	SIGXFSZ       = syscall.Signal(25)
+	SIGXFSZ = syscall.Signal(25)
 
 	EPERM      = Errno(1)
 	EIO        = Errno(5)
@@ -125,11 +124,8 @@ func Kernel() (string, error)                                  { return "", errN
 func Filesystem(string) (string, error)                        { return "", errNone }
 func DeviceSize(int) (int64, error)                            { return 0, errNone }
 func LogicalBlock(int) (int, error)                            { return 0, errNone }
-func DropCache(int) error                                      { return errNone }
 func AttachLoop(string, LoopOptions) (string, int, error)      { return "", -1, errNone }
 func DetachLoop(int) error                                     { return errNone }
-func Mount(_, _, _ string, _ uintptr, _ string) error          { return errNone }
-func Unmount(string, bool) error                               { return errNone }
 func Root() bool                                               { return false }
 func NVMeIdentify(int) (namespace, controller []byte, e error) { return nil, nil, errNone }
 func MountDetached(_, _ string, _ map[string]string) (int, error) {
@@ -143,7 +139,7 @@ func MountFUSE() (serve, root int, e error) { return -1, -1, errNone }
 func MemoryFile(int64) (int, error)         { return -1, errNone }
 
 // Ring is an io_uring.
-type Ring struct{}
+type Ring struct{ Alone bool }
 
 func NewRing(int) (*Ring, error)                          { return nil, errNone }
 func (*Ring) Close() error                                { return errNone }

@@ -231,9 +231,6 @@ func (t *Target) Close() error {
 	return first
 }
 
-// Block reports whether the target is a block device.
-func (t *Target) Block() bool { return t.block }
-
 // Run runs the operations, each task on a thread of its own, and returns what
 // the callers saw. When ctx ends, tasks end before their next operation and the
 // history holds what was done until then. The history belongs to the target.
