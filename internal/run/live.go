@@ -44,7 +44,6 @@ func LiveRows(ctx context.Context, rows []scenarios.Row, o Options, l Live) (rep
 	}
 	defer out.close()
 	rep = newReport(o.Now())
-	code := codes{}
 	first := map[string]string{}
 	created := false
 	defer func() {
@@ -86,7 +85,16 @@ func LiveRows(ctx context.Context, rows []scenarios.Row, o Options, l Live) (rep
 			}
 		}
 		rep.Results = append(rep.Results, *res.Result)
-		switch {
+	}
+	return finishLive(ctx, rep, out)
+}
+
+// finishLive completes and writes the report of rows that ran on a kernel, and
+// returns it with the exit code.
+func finishLive(ctx context.Context, rep *report.Report, out *output) (*report.Report, int, error) {
+	code := codes{}
+	for i := range rep.Results {
+		switch res := &rep.Results[i]; {
 		case res.NotBuilt:
 			code.add(ExitNotBuilt)
 		case !res.AsExpected:

@@ -83,7 +83,6 @@ func RecordedRows(ctx context.Context, rows []scenarios.Row, o Options, c Record
 	}
 	defer out.close()
 	rep := newReport(o.Now())
-	code := codes{}
 	for i := range rows {
 		if ctx.Err() != nil {
 			break
@@ -96,20 +95,8 @@ func RecordedRows(ctx context.Context, rows []scenarios.Row, o Options, c Record
 			return nil, ExitEnvironment, &EnvironmentError{fmt.Errorf("%s: %w", rowTitle(&rows[i]), err)}
 		}
 		rep.Results = append(rep.Results, *x.res)
-		switch {
-		case x.res.NotBuilt:
-			code.add(ExitNotBuilt)
-		case !x.res.AsExpected:
-			code.add(ExitUnexpected)
-		}
 	}
-	if rep.Partial = ctx.Err() != nil; rep.Partial {
-		code.add(ExitUnexpected)
-	}
-	if err := out.writeReport(rep); err != nil {
-		return nil, ExitEnvironment, &EnvironmentError{err}
-	}
-	return rep, code.worst(), nil
+	return finishLive(ctx, rep, out)
 }
 
 // recordedExit returns the exit code of an error before anything was done.
