@@ -33,10 +33,16 @@ type PowerCut struct {
 	Grace time.Duration
 }
 
-// bootID names the boot of the running kernel.
-func bootID() (string, error) {
+// dial connects to the witness, and returns the name of the boot of the running
+// kernel as well, which the witness is told.
+func (p *PowerCut) dial(ctx context.Context) (*witness.Writer, string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(b)), err
+	if err != nil {
+		return nil, "", err
+	}
+	boot := strings.TrimSpace(string(b))
+	writer, err := witness.Dial(ctx, p.Witness, p.Token, boot)
+	return writer, boot, err
 }
 
 // DeviceRun runs rounds of a row, telling the witness of every call before it is
@@ -50,11 +56,7 @@ func DeviceRun(ctx context.Context, w io.Writer, r *scenarios.Row, p PowerCut, p
 	if err := file.Claim(p.Path, p.Destroy); err != nil {
 		return LiveExit(err), err
 	}
-	boot, err := bootID()
-	if err != nil {
-		return ExitEnvironment, &EnvironmentError{err}
-	}
-	writer, err := witness.Dial(ctx, p.Witness, p.Token, boot)
+	writer, _, err := p.dial(ctx)
 	if err != nil {
 		return ExitEnvironment, &EnvironmentError{err}
 	}
@@ -183,11 +185,7 @@ func (c *cutter) round(ctx context.Context, w io.Writer, r *scenarios.Row) (code
 // run, the last one for "". sameBoot says that the disk was cut although the
 // kernel is the one that wrote.
 func DeviceVerify(ctx context.Context, w io.Writer, p PowerCut, name string, sameBoot bool) (int, error) {
-	boot, err := bootID()
-	if err != nil {
-		return ExitEnvironment, &EnvironmentError{err}
-	}
-	writer, err := witness.Dial(ctx, p.Witness, p.Token, boot)
+	writer, boot, err := p.dial(ctx)
 	if err != nil {
 		return ExitEnvironment, &EnvironmentError{err}
 	}
