@@ -152,13 +152,30 @@ func newSpace(r *Recording) *Space {
 	return s
 }
 
-// enumerate follows the log and takes images at every moment from the first
-// call on, at most limit distinct ones. Those that find most come first, at all
-// cuts; the rest is a sample by the seed.
+// enumerate takes images at every moment from the first call on.
 func (r *Recording) enumerate(d *Device, limit int, seed uint64) (*Space, error) {
+	return r.Enumerate(d, r.firstCall(), len(r.Entries), limit, seed)
+}
+
+// firstCall is the number of entries up to the first call and with it, more than
+// there are when nothing was called.
+func (r *Recording) firstCall() int {
+	for i := range r.Entries {
+		if e := &r.Entries[i]; e.Flags&logwrites.Mark != 0 && isCall(string(e.Data)) {
+			return i + 1
+		}
+	}
+	return len(r.Entries) + 1
+}
+
+// Enumerate follows the log and takes images of a loss of power after from
+// entries at the earliest and to entries at the latest, at most limit distinct
+// ones. Those that find most come first, at all cuts; the rest is a sample by
+// the seed.
+func (r *Recording) Enumerate(d *Device, from, to, limit int, seed uint64) (*Space, error) {
 	s := newSpace(r)
 	s.Whole = true
-	cuts, err := s.cuts(r, d)
+	cuts, err := s.cuts(r, d, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -208,14 +225,12 @@ type cut struct {
 // maxZeroed bounds a discard of a recording, in sectors.
 const maxZeroed = 1 << 20
 
-// cuts lists the moments at which power may be lost, from the first call on.
-// What the medium holds for sure is written by flushes only, so that neighbours
-// share it.
-func (s *Space) cuts(r *Recording, d *Device) ([]cut, error) {
+// cuts lists the moments from..to at which power may be lost. What the medium
+// holds for sure is written by flushes only, so that neighbours share it.
+func (s *Space) cuts(r *Recording, d *Device, from, to int) ([]cut, error) {
 	var out []cut
 	hard := make(map[int64]content)
 	var pending []write
-	called := false
 	harden := func() {
 		next := make(map[int64]content, len(hard))
 		for k, v := range hard {
@@ -226,11 +241,10 @@ func (s *Space) cuts(r *Recording, d *Device) ([]cut, error) {
 		}
 		hard, pending = next, nil
 	}
-	for i := range r.Entries {
+	for i := range r.Entries[:min(to, len(r.Entries))] {
 		e := &r.Entries[i]
 		switch {
 		case e.Flags&logwrites.Mark != 0:
-			called = called || isCall(string(e.Data))
 		case e.Flags&logwrites.Flush != 0:
 			if !d.FlushLies {
 				harden()
@@ -244,7 +258,7 @@ func (s *Space) cuts(r *Recording, d *Device) ([]cut, error) {
 			}
 			pending = append(slices.Clip(pending), s.write(e, i, d))
 		}
-		if called {
+		if i+1 >= from {
 			out = append(out, cut{entries: i + 1, hard: hard, pending: pending})
 		}
 	}

@@ -177,6 +177,34 @@ func TestSample(t *testing.T) {
 	require.Contains(t, text(spaces[0]), "3writes 1 15 of 16 pieces (1-15), 2 whole")
 }
 
+// Power is lost between the moments that are named and at no other, also where
+// nobody was called.
+func TestBetween(t *testing.T) {
+	rec := &Recording{Entries: []logwrites.Entry{entry('a', 0, 1), entry('b', 1, 1), said("killed"), flush, entry('c', 2, 1)}}
+	d := Device{LBA: 512, NAWUPF: 512}
+	for _, c := range []struct {
+		from, to int
+		want     map[int]int // images by cut
+	}{
+		{1, 1, map[int]int{1: 2}},
+		{2, 3, map[int]int{2: 4, 3: 4}},
+		{3, 99, map[int]int{3: 4, 4: 1, 5: 2}},
+		{6, 99, map[int]int{}},
+	} {
+		s, err := rec.Enumerate(&d, c.from, c.to, 100, 1)
+		require.NoError(t, err)
+		require.True(t, s.Whole)
+		got := make(map[int]int)
+		for _, f := range s.Found {
+			got[f.Cut]++
+		}
+		require.Equal(t, c.want, got, "%d to %d", c.from, c.to)
+	}
+	s, err := rec.enumerate(&d, 100, 1)
+	require.NoError(t, err)
+	require.Zero(t, s.Cuts)
+}
+
 // A saved cut reads back, and damage to it is an error that names the line.
 func TestSavedCut(t *testing.T) {
 	f := &Found{Cut: 57, Choices: []Choice{

@@ -105,10 +105,17 @@ func (r *Recording) Log() []logwrites.Entry {
 	return append(slices.Clip(r.Base), append([]logwrites.Entry{{Flags: logwrites.Flush}, {Flags: logwrites.Mark, Data: []byte(disk.StartMark)}}, r.Entries...)...)
 }
 
+// FromLog makes a recording of the log of a disk that others wrote to. It has no
+// history.
+func FromLog(log []logwrites.Entry) (*Recording, error) {
+	r := &Recording{}
+	return r, r.split(log)
+}
+
 // Load makes a recording of a saved log. Its history is made of the marks.
 func Load(c *Config, log []logwrites.Entry) (*Recording, error) {
-	r := &Recording{}
-	if err := r.split(log); err != nil {
+	r, err := FromLog(log)
+	if err != nil {
 		return nil, err
 	}
 	called := make(map[int32]bool)
@@ -154,25 +161,23 @@ func (c *Config) Rejudge(ctx context.Context, r *Recording, f *Found) (*Example,
 // image makes the image that a saved cut names.
 func (c *Config) image(r *Recording, f *Found) (*Image, *Space, error) {
 	s := newSpace(r)
-	cuts, err := s.cuts(r, &c.Device)
+	cuts, err := s.cuts(r, &c.Device, f.Cut, f.Cut)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range cuts {
-		if cuts[i].entries != f.Cut {
-			continue
-		}
-		if len(cuts[i].pending) != len(f.Choices) {
-			return nil, nil, fmt.Errorf("%d writes are pending at cut %d, and %d are named", len(cuts[i].pending), f.Cut, len(f.Choices))
-		}
-		for k, w := range cuts[i].pending {
-			if x := &f.Choices[k]; x.Write != w.entry || x.Pieces != w.pieces {
-				return nil, nil, fmt.Errorf("write %d of %d pieces is named, and write %d of %d is pending", x.Write, x.Pieces, w.entry, w.pieces)
-			}
-		}
-		return s.image(&cuts[i], f.Choices), s, nil
+	if len(cuts) == 0 {
+		return nil, nil, fmt.Errorf("the log has no cut %d", f.Cut)
 	}
-	return nil, nil, fmt.Errorf("the log has no cut %d", f.Cut)
+	at := &cuts[0]
+	if len(at.pending) != len(f.Choices) {
+		return nil, nil, fmt.Errorf("%d writes are pending at cut %d, and %d are named", len(at.pending), f.Cut, len(f.Choices))
+	}
+	for k, w := range at.pending {
+		if x := &f.Choices[k]; x.Write != w.entry || x.Pieces != w.pieces {
+			return nil, nil, fmt.Errorf("write %d of %d pieces is named, and write %d of %d is pending", x.Write, x.Pieces, w.entry, w.pieces)
+		}
+	}
+	return s.image(at, f.Choices), s, nil
 }
 
 // Medium calls put for the runs that make the medium of an image out of zeros,
