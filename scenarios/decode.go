@@ -88,7 +88,7 @@ func (d *decoder) scenario(root *yaml.Node) *Scenario {
 	case s.Name == "":
 		d.fail(root, "name", "missing; allowed: letters, digits and dashes")
 	case workload == nil:
-		d.fail(root, "workload", "missing; allowed: a mapping of file, layout, free_space, ops, generate")
+		d.fail(root, "workload", "missing; allowed: a mapping of file, second_file, layout, free_space, ops, generate")
 	}
 	if s.contract == nil {
 		s.contract = []value{fContract.parseDefault()}
