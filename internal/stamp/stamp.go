@@ -1,10 +1,10 @@
 // Package stamp makes sector payloads that name their write and their place
 // in it, so that any sector of an image tells on its own where it comes from.
 //
-// A stamp fills its 512 bytes: magic, write, place, checksum, and then bytes
-// derived from write and place. Two stamps that differ in either differ in
-// nearly every byte, and a sector put together from two, or shifted, fails
-// its checksum.
+// A stamp fills its 512 bytes: magic, write, place, checksum of those, and then
+// words derived from write and place. Two stamps that differ in either differ
+// in each of those words and in nearly every byte, and a sector put together
+// from two, or shifted, is no stamp.
 package stamp
 
 import (
@@ -17,7 +17,7 @@ const Size = 512
 
 const (
 	magic   = 0x4e524f544e55 // "UNTORN"
-	version = 1
+	version = 2
 	header  = 24
 )
 
@@ -38,9 +38,8 @@ func Put(p []byte, write, place int) {
 	le.PutUint64(b[0:], magic|version<<48)
 	le.PutUint32(b[8:], uint32(write))
 	le.PutUint32(b[12:], uint32(place))
-	le.PutUint32(b[20:], 0)
-	fill(b[header:], uint64(uint32(write))<<32|uint64(uint32(place)))
-	le.PutUint32(b[16:], checksum(b))
+	le.PutUint64(b[16:], uint64(crc32.Checksum(b[:16], table)))
+	fill(b, mix(uint64(uint32(write))<<32|uint64(uint32(place))))
 }
 
 // Decode reads a sector. ok is false unless it is, byte for byte, what Encode
@@ -60,22 +59,35 @@ func Decode(b []byte) (write, place int, ok bool) {
 // and fails its checksum.
 func Garbage() [Size]byte {
 	b := Encode(0, 0)
-	fill(b[8:], 0x6761726261676521)
+	le.PutUint64(b[8:], 0x6761726261676521)
+	le.PutUint64(b[16:], 0x6761726261676521)
+	fill(&b, mix(0x6761726261676521))
 	return b
 }
 
-// checksum covers the whole sector but itself.
-func checksum(b *[Size]byte) uint32 {
-	return crc32.Update(crc32.Checksum(b[:16], table), table, b[20:])
+// factors has an odd number for each word of a sector.
+var factors = func() (f [Size / 8]uint64) {
+	for i := range f {
+		f[i] = mix(uint64(i)) | 1
+	}
+	return f
+}()
+
+// fill writes what follows the header, and does little for each word because
+// whoever measures writes measures it too. Both steps can be undone, so that
+// two keys differ in each word.
+func fill(b *[Size]byte, key uint64) {
+	for i := header / 8; i < Size/8; i++ {
+		z := key * factors[i]
+		le.PutUint64(b[i*8:], z^z>>32)
+	}
 }
 
-// fill writes the stream of splitmix64 that starts at seed.
-func fill(p []byte, seed uint64) {
-	for ; len(p) >= 8; p = p[8:] {
-		seed += 0x9e3779b97f4a7c15
-		z := seed
-		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-		z = (z ^ z>>27) * 0x94d049bb133111eb
-		le.PutUint64(p, z^z>>31)
-	}
+// mix is what splitmix64 does to its state: different for different z, and
+// each bit of z changes half of the bits.
+func mix(z uint64) uint64 {
+	z += 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }

@@ -51,6 +51,42 @@ func TestGarbageIsNoStamp(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestStampsHaveLittleInCommon(t *testing.T) {
+	var all [][Size]byte
+	for w := range 12 {
+		for p := range 12 {
+			all = append(all, Encode(w, p), Encode((w+1)<<20, p<<20))
+		}
+	}
+	total := 0
+	for i := range all {
+		for j := range all[:i] {
+			bytes, words := 0, 0
+			for k := header; k < Size; k++ {
+				if all[i][k] == all[j][k] {
+					bytes++
+				}
+				if k%8 == 0 && le.Uint64(all[i][k:]) == le.Uint64(all[j][k:]) {
+					words++
+				}
+			}
+			require.Zero(t, words)
+			require.Less(t, bytes, Size/5)
+			total += bytes
+		}
+	}
+	// Chance alone leaves 488/256 bytes alike.
+	require.Less(t, float64(total)/float64(len(all)*(len(all)-1)/2), 2.5)
+}
+
+func BenchmarkPut(b *testing.B) {
+	p := make([]byte, Size)
+	b.SetBytes(Size)
+	for i := 0; b.Loop(); i++ {
+		Put(p, i, i)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	good := Encode(5, 9)
 	f.Add(good[:])

@@ -148,15 +148,16 @@ func (r *Ring) Sync(fd int, data bool, user uint64) {
 // Submit tells the kernel of what was queued, and waits until at least wait
 // calls are done and not taken by Done.
 func (r *Ring) Submit(wait int) error {
-	for {
-		flags := 0
-		if wait > 0 {
-			flags = enterGetEvents
-		}
-		enter := unix.Syscall6
-		if r.Alone {
-			enter = unix.RawSyscall6
-		}
+	flags := 0
+	if wait > 0 {
+		flags = enterGetEvents
+	}
+	enter := unix.Syscall6
+	if r.Alone {
+		enter = unix.RawSyscall6
+	}
+	// A signal ends the wait; when something was submitted it is not told.
+	for r.queued > 0 || int(atomic.LoadUint32(r.cqTail)-*r.cqHead) < wait {
 		n, _, e := enter(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(r.queued), uintptr(wait), uintptr(flags), 0, 0)
 		if e != 0 && e != unix.EINTR {
 			return fmt.Errorf("io_uring_enter: %w", e)
@@ -164,11 +165,8 @@ func (r *Ring) Submit(wait int) error {
 		if e == 0 {
 			r.queued -= min(uint32(n), r.queued)
 		}
-		// A signal ends the wait; when something was submitted it is not told.
-		if r.queued == 0 && int(atomic.LoadUint32(r.cqTail)-*r.cqHead) >= wait {
-			return nil
-		}
 	}
+	return nil
 }
 
 // Done returns one call that is done: what was given as user, and the bytes

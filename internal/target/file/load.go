@@ -181,9 +181,12 @@ func (x *loader) together(over func() bool) error {
 			s := &x.slots[i]
 			x.prepare(s)
 			ring.Write(x.fd, s.buf, s.unit*x.Unit, x.flags, uint64(i))
-			// One at a time: a batch would leave the device waiting.
-			if err := ring.Submit(0); err != nil {
-				return err
+			// One at a time: a batch would leave the device waiting. The last goes
+			// with the call that waits.
+			if len(free) > 0 {
+				if err := ring.Submit(0); err != nil {
+					return err
+				}
 			}
 		}
 		if ring.InFlight() == 0 {
