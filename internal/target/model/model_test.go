@@ -2,8 +2,10 @@ package model
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -276,4 +278,29 @@ func TestTapesThatDoNotFit(t *testing.T) {
 	without, err := ReplayTape(c, r.Tape[:len(r.Tape)-1])
 	require.NoError(t, err)
 	require.Equal(t, verifier.Torn, without.Verdict)
+}
+
+// A replay is kept with its row, and the program that made it is not: a large
+// product would otherwise hold one for each control.
+func TestReplayKeepsNoProgram(t *testing.T) {
+	c := small()
+	p, err := newPlayer(c)
+	require.NoError(t, err)
+	p.wanted = func(event int, _ uint32, _ *verifier.Result) verifier.Verdict {
+		if event > 3 {
+			return verifier.Held
+		}
+		return verifier.NotChecked
+	}
+	r, err := p.play(explore.Replay(nil), crashsim.Budget{})
+	require.NoError(t, err)
+	require.NotEmpty(t, r.Image)
+	p.Close()
+	program := weak.Make(p.program)
+	p = nil
+	for range 3 {
+		runtime.GC()
+	}
+	require.True(t, program.Value() == nil, "the program is alive")
+	runtime.KeepAlive(r)
 }

@@ -161,7 +161,8 @@ type player struct {
 	wanted func(event int, step uint32, r *verifier.Result) verifier.Verdict
 	done   bool
 	quiet  bool // without a trace
-	replay Replay
+	// replay outlives the program, and keeps nothing of it alive.
+	replay *Replay
 }
 
 func newPlayer(c *Config) (*player, error) {
@@ -170,7 +171,7 @@ func newPlayer(c *Config) (*player, error) {
 		return nil, err
 	}
 	p.Judge(true)
-	return &player{program: p, wanted: func(int, uint32, *verifier.Result) verifier.Verdict { return verifier.NotChecked }}, nil
+	return &player{program: p, replay: &Replay{}, wanted: func(int, uint32, *verifier.Result) verifier.Verdict { return verifier.NotChecked }}, nil
 }
 
 // Choose asks the recorder, and stops the run at the wanted cut.
@@ -211,7 +212,7 @@ func (p *player) play(c crashsim.Chooser, b crashsim.Budget) (*Replay, error) {
 		p.event(e)
 	}
 	out := p.Run(crashsim.FromTape(p), b)
-	r := &p.replay
+	r := p.replay
 	r.Outcome = out
 	if p.done {
 		return r, nil
@@ -281,7 +282,7 @@ func (p *player) tellRemount(cut, meta []blk.Handle) {
 
 // leave keeps what the run left up to now.
 func (p *player) leave(event int) {
-	r := &p.replay
+	r := p.replay
 	r.Tape = slices.Clone(p.recorder.Tape)
 	r.Log = &blk.Log{Events: slices.Clone(p.kernel.Device().Log.Events)}
 	for i := range r.Log.Events {
