@@ -15,7 +15,8 @@ type Device struct {
 	// where it begins on the disk.
 	Partition int      `json:"partition"`
 	Start     int64    `json:"start"`
-	Slaves    []string `json:"slaves"` // devices below this one, as of dm and md
+	Slaves    []string `json:"slaves"`       // devices below this one, as of dm and md
+	Backing   string   `json:"backing_file"` // of a loop device
 	Queue     Queue    `json:"queue"`
 }
 
@@ -66,6 +67,9 @@ func ReadDevice(root, number string) (*Device, error) {
 		for _, s := range below {
 			d.Slaves = append(d.Slaves, s.Name())
 		}
+	}
+	if text, err := os.ReadFile(filepath.Join(disk, "loop", "backing_file")); err == nil {
+		d.Backing = strings.TrimSpace(string(text))
 	}
 	r := reader{dir: filepath.Join(disk, "queue")}
 	d.Queue = Queue{LogicalBlock: r.number("logical_block_size"), PhysicalBlock: r.number("physical_block_size"),

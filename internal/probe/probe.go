@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"untorn/internal/sys"
@@ -82,7 +83,7 @@ func Probe(path, scratch string) (*Result, error) {
 		if r.Filesystem, err = sys.Filesystem(path); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if r.Mount, err = mountOptions("/proc/self/mountinfo", number, path); err != nil {
+		if r.Mount, err = mountOptions("/proc/self/mountinfo", st.Mount); err != nil {
 			return nil, err
 		}
 	}
@@ -90,6 +91,9 @@ func Probe(path, scratch string) (*Result, error) {
 		return nil, err
 	}
 	if scratch != "" {
+		if err := besides(st, path, scratch); err != nil {
+			return nil, err
+		}
 		if err := r.try(scratch); err != nil {
 			return nil, err
 		}
@@ -97,6 +101,21 @@ func Probe(path, scratch string) (*Result, error) {
 	r.identify()
 	r.explain()
 	return r, nil
+}
+
+// besides returns an error unless a scratch file would lie on the file system of
+// the path, so that what is tried there speaks of it.
+func besides(st *sys.Statx, path, scratch string) error {
+	dir, err := sys.Stat(filepath.Dir(scratch))
+	switch {
+	case st.Kind == sys.BlockDevice:
+		return fmt.Errorf("%s is a block device, which a probe never writes to; allowed with --write: a file or directory of the file system to try", path)
+	case err != nil:
+		return fmt.Errorf("%s: %w", filepath.Dir(scratch), err)
+	case dir.Mount != st.Mount:
+		return fmt.Errorf("%s would not lie on the mount of %s; allowed: a new file there", scratch, path)
+	}
+	return nil
 }
 
 // identify asks an NVMe disk.
@@ -107,44 +126,40 @@ func (r *Result) identify() {
 	fd, err := sys.Open(filepath.Join("/dev", r.Device.Name), sys.ReadOnly|sys.NoWait)
 	if err == nil {
 		defer sys.Close(fd)
-		var namespace, controller []byte
-		if namespace, controller, err = sys.NVMeIdentify(fd); err == nil {
-			r.NVMe, err = ParseNVMe(namespace, controller)
+		var disk *sys.NVMe
+		if disk, err = sys.OpenNVMe(fd); err == nil {
+			r.NVMe, err = askNVMe(disk)
 		}
 	}
 	if err != nil {
-		r.Facts = append(r.Facts, fmt.Sprintf("the disk was not asked to identify itself: %v", err))
+		r.Facts = append(r.Facts, fmt.Sprintf("the disk does not say what it keeps whole when power fails (NAWUPF): %v; root may ask", err))
 	}
 }
 
-// mountOptions returns those of the mount that a path is on, "" when none of
-// mountinfo is it.
-func mountOptions(mountinfo, number, path string) (string, error) {
+// mountOptions returns those of a mount and of its file system, "" when none of
+// mountinfo has that number.
+func mountOptions(mountinfo string, mount uint64) (string, error) {
 	f, err := os.Open(mountinfo)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	full, err := filepath.Abs(path)
-	if err == nil {
-		if real, err := filepath.EvalSymlinks(full); err == nil {
-			full = real
-		}
-	}
-	best, options := -1, ""
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		head, tail, ok := strings.Cut(lines.Text(), " - ")
 		fields, rest := strings.Fields(head), strings.Fields(tail)
-		if !ok || len(fields) < 6 || len(rest) < 3 || fields[2] != number {
+		if !ok || len(fields) < 6 || len(rest) < 3 || fields[0] != fmt.Sprint(mount) {
 			continue
 		}
-		at := fields[4]
-		if inside := at == "/" || full == at || strings.HasPrefix(full, at+"/"); inside && len(at) > best {
-			best, options = len(at), fields[5]+","+rest[2]
+		options := strings.Split(fields[5], ",")
+		for _, o := range strings.Split(rest[2], ",") {
+			if !slices.Contains(options, o) {
+				options = append(options, o)
+			}
 		}
+		return strings.Join(options, ","), nil
 	}
-	return options, lines.Err()
+	return "", lines.Err()
 }
 
 // tryMax bounds the writes that are tried.

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,92 +12,6 @@ import (
 	"untorn/internal/loopfs"
 	"untorn/internal/needs"
 )
-
-const kib = 1 << 10
-
-// identify builds the two structures as a disk would send them, the offsets
-// being those of the NVMe base and NVM command set specifications.
-func identify(change func(namespace, controller []byte)) (namespace, controller []byte) {
-	namespace, controller = make([]byte, identifyLen), make([]byte, identifyLen)
-	copy(controller[4:], "S4EVNX0M700000      ")
-	copy(controller[24:], "Model 9000"+strings.Repeat(" ", 30))
-	copy(controller[64:], "1.0     ")
-	controller[77] = 5
-	controller[525] = 1
-	namespace[26] = 1         // format 1
-	namespace[128+2] = 9      // format 0: 512 bytes
-	namespace[132+2] = 12     // format 1: 4 KiB
-	namespace[128+4*17+2] = 9 // format 17
-	change(namespace, controller)
-	return namespace, controller
-}
-
-func put(b []byte, at int, v uint16) { binary.LittleEndian.PutUint16(b[at:], v) }
-
-func parsed(t *testing.T, change func(namespace, controller []byte)) *NVMe {
-	t.Helper()
-	n, err := ParseNVMe(identify(change))
-	require.NoError(t, err)
-	return n
-}
-
-// Every field is read from its own place: each has a value of its own.
-func TestParseNVMe(t *testing.T) {
-	n := parsed(t, func(ns, c []byte) {
-		ns[24] = 2
-		for i, at := range []int{34, 36, 40, 42, 44} {
-			put(ns, at, uint16(3+i))
-		}
-		put(c, 526, 20)
-		put(c, 528, 30)
-	})
-	require.Equal(t, &NVMe{Model: "Model 9000", Serial: "S4EVNX0M700000", Firmware: "1.0", LBA: 4 * kib, Namespaced: true,
-		NAWUN: 16 * kib, NAWUPF: 20 * kib, NABSN: 24 * kib, NABO: 24 * kib, NABSPF: 32 * kib, AWUN: 84 * kib, AWUPF: 124 * kib,
-		VolatileCache: true, MaxTransferLog: 5}, n)
-	n = parsed(t, func(ns, c []byte) { ns[26] = 1 | 1<<5; c[525] = 0 })
-	require.Equal(t, int64(512), n.LBA, "format 17 is 1 and a bit above")
-	require.False(t, n.VolatileCache)
-	require.Zero(t, n.NABSPF, "0 is no boundary")
-	require.Equal(t, int64(512), n.NAWUPF, "0 is one LBA")
-	_, err := ParseNVMe(make([]byte, identifyLen), make([]byte, identifyLen))
-	require.ErrorContains(t, err, "not formatted")
-	_, err = ParseNVMe(nil, nil)
-	require.ErrorContains(t, err, "0 and 0 bytes")
-}
-
-// What each kernel makes of the same fields.
-func TestLimit(t *testing.T) {
-	namespaced := func(ns, _ []byte) { ns[24] = 2; put(ns, 36, 3); put(ns, 44, 15) }
-	controller := func(_, c []byte) { put(c, 528, 7) }
-	unused := func(ns, _ []byte) { put(ns, 36, 3) } // NAWUPF without NSFEAT bit 1
-	offset := func(ns, c []byte) { namespaced(ns, c); put(ns, 42, 1) }
-	for _, c := range []struct {
-		release         string
-		change          func(ns, c []byte)
-		limit, boundary int64
-		why             string
-	}{
-		{"6.10.1", namespaced, 0, 0, "before 6.11"},
-		{"6.12.0", namespaced, 16 * kib, 64 * kib, "NAWUPF is 16KiB"},
-		{"7.3.4-cloud", namespaced, 16 * kib, 64 * kib, "NAWUPF is 16KiB"},
-		{"6.11", controller, 32 * kib, 0, "takes AWUPF, 32KiB"},
-		{"6.15.9", controller, 32 * kib, 0, "takes AWUPF, 32KiB"},
-		{"6.18.44-x", controller, 32 * kib, 0, "takes AWUPF, 32KiB"},
-		{"7.0.0", controller, 4 * kib, 0, "is not looked at"},
-		{"7.3.4", controller, 4 * kib, 0, "is not looked at"},
-		{"7.3.4", unused, 4 * kib, 0, "NAWUPF is not given"},
-		{"6.15.0", offset, 0, 0, "no support"},
-		{"7.3.4", offset, 4 * kib, 0, "leaves one LBA"},
-	} {
-		v, err := ParseVersion(c.release)
-		require.NoError(t, err)
-		limit, boundary, why := parsed(t, c.change).Limit(v)
-		require.Equal(t, []int64{c.limit, c.boundary}, []int64{limit, boundary}, c.release)
-		require.Contains(t, why, c.why, c.release)
-	}
-	_, err := ParseVersion("next")
-	require.Error(t, err)
-}
 
 // sysfs makes a tree of a disk with one partition, as /sys has it.
 func sysfs(t *testing.T, start int, queue map[string]string) string {
@@ -170,11 +83,19 @@ func TestClaim(t *testing.T) {
 	}{
 		{"in place", Result{Kind: "block device", Statx: on, Device: hardware}, "direct writes of 4KiB to 64KiB are atomic on the word of nvme0n1", "multiple of 128KiB"},
 		{"XFS alone", Result{Kind: "file", Filesystem: "xfs", Statx: on, Device: none}, "because XFS remaps", "to new blocks and remaps"},
-		{"XFS on a partition astray", Result{Kind: "file", Filesystem: "xfs", Statx: on, Device: astray}, "because XFS remaps", "partition 1 begins at 32256"},
+		{"XFS on a partition astray", Result{Kind: "file", Filesystem: "xfs", Statx: on, Device: astray}, "because XFS remaps", "partition 1 begins at byte 32256"},
 		{"none", Result{Kind: "file", Filesystem: "ext4", Statx: Limits{Known: true}, Device: none}, "no write here is atomic", "a kernel before 6.11"},
 		{"one block", Result{Kind: "file", Filesystem: "ext4", Statx: Limits{Known: true, UnitMin: 4 * kib, UnitMax: 4 * kib}, Device: hardware}, "4KiB to 4KiB", "bigalloc"},
 		{"buffered", Result{Kind: "file", Filesystem: "xfs", Statx: on, Device: none, Tries: []Try{{4 * kib, "ok", "ok"}}}, "through the page cache up to 4KiB are accepted", ""},
 		{"tried", Result{Kind: "file", Filesystem: "xfs", Statx: on, Device: none, Tries: []Try{{4 * kib, "ok", "EOPNOTSUPP"}}}, "the kernel refuses it", ""},
+		{"XFS in place and longer", Result{Kind: "file", Filesystem: "xfs", Statx: Limits{Known: true, UnitMin: 4 * kib, UnitMax: 1024 * kib, UnitMaxOpt: 64 * kib}, Device: hardware},
+			"4KiB to 1MiB are atomic up to 64KiB on the word of nvme0n1 that it keeps a unit whole, above that because XFS remaps", "partition 1 begins at a multiple of 128KiB"},
+		{"refused", Result{Kind: "file", Filesystem: "xfs", Statx: on, Device: hardware, Tries: []Try{{4 * kib, "EINVAL", "EINVAL"}}}, "refused a direct write of every length", "no length succeeded"},
+		{"taken in part", Result{Kind: "file", Filesystem: "xfs", Statx: on, Device: none, Tries: []Try{{4 * kib, "ok", "EINVAL"}, {8 * kib, "EIO", "EINVAL"}}},
+			"direct writes of 4KiB to 4KiB are atomic", "units of 4KiB to 64KiB; direct writes of 4KiB to 4KiB succeeded"},
+		{"overlay", Result{Kind: "file", Filesystem: "overlay", Statx: on}, "nothing yet: whether overlay takes", "hands on what the file below it reports"},
+		{"overlay tried", Result{Kind: "file", Filesystem: "overlay", Statx: on, Tries: []Try{{4 * kib, "EOPNOTSUPP", "EOPNOTSUPP"}}}, "no write here is atomic under power loss: statx reports", ""},
+		{"tmpfs", Result{Kind: "directory", Filesystem: "tmpfs", Tries: []Try{{4 * kib, "EOPNOTSUPP", "EOPNOTSUPP"}}}, "gone with the power", ""},
 		{"a directory", Result{Kind: "directory", Filesystem: "xfs", Device: none}, "nothing yet", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -187,14 +108,13 @@ func TestClaim(t *testing.T) {
 }
 
 func TestMountOptions(t *testing.T) {
-	dir := t.TempDir()
-	name := filepath.Join(dir, "mountinfo")
+	name := filepath.Join(t.TempDir(), "mountinfo")
 	require.NoError(t, os.WriteFile(name, []byte("22 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw\n"+
-		"24 22 259:3 / "+dir+" rw,noatime - xfs /dev/nvme0n1p2 rw,max_atomic_write=64k\n"), 0o600))
-	got, err := mountOptions(name, "259:3", name)
+		"24 22 259:3 / /mnt rw,noatime shared:1 - xfs /dev/nvme0n1p2 rw,max_atomic_write=64k\n"), 0o600))
+	got, err := mountOptions(name, 24)
 	require.NoError(t, err)
-	require.Equal(t, "rw,noatime,rw,max_atomic_write=64k", got)
-	got, err = mountOptions(name, "8:1", name)
+	require.Equal(t, "rw,noatime,max_atomic_write=64k", got)
+	got, err = mountOptions(name, 2)
 	require.NoError(t, err)
 	require.Empty(t, got)
 }
@@ -211,11 +131,16 @@ func TestProbe(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, fs, r.Filesystem)
 			require.Equal(t, filepath.Base(s.Device), r.Device.Name)
+			require.Contains(t, r.Device.Backing, "untorn-")
 			require.Empty(t, r.Tries)
 			require.Contains(t, r.Claim, want)
 			require.Contains(t, r.Claim, "direct")
 			_, err = Probe(s.Path("."), file)
 			require.ErrorContains(t, err, "exists")
+			_, err = Probe(file, filepath.Join(t.TempDir(), "elsewhere"))
+			require.ErrorContains(t, err, "would not lie on the mount")
+			_, err = Probe(s.Device, s.Path("scratch"))
+			require.ErrorContains(t, err, "never writes to")
 			b, err := os.ReadFile(file)
 			require.NoError(t, err)
 			require.Equal(t, "kept", string(b))

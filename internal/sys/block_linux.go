@@ -84,55 +84,6 @@ func DetachLoop(fd int) error { return unix.IoctlSetInt(fd, unix.LOOP_CLR_FD, 0)
 // Root reports whether the process may do what only root may.
 func Root() bool { return os.Geteuid() == 0 }
 
-// nvmeAdmin is struct nvme_passthru_cmd of linux/nvme_ioctl.h.
-type nvmeAdmin struct {
-	opcode, flags        uint8
-	_                    uint16
-	nsid                 uint32
-	_, _                 uint32
-	metadata, addr       uint64
-	metadataLen, dataLen uint32
-	cdw10, cdw11, cdw12  uint32
-	cdw13, cdw14, cdw15  uint32
-	timeoutMs, result    uint32
-}
-
-const (
-	nvmeIoctlID    = 0x4e40     // NVME_IOCTL_ID
-	nvmeIoctlAdmin = 0xc0484e41 // NVME_IOCTL_ADMIN_CMD
-	nvmeIdentify   = 0x06
-)
-
-// NVMeIdentify returns the two structures of 4096 bytes by which an NVMe
-// namespace and its controller describe themselves (Identify, CNS 0 and 1). fd
-// is of the namespace's block device. Nothing is written.
-func NVMeIdentify(fd int) (namespace, controller []byte, err error) {
-	id, err := unix.IoctlRetInt(fd, nvmeIoctlID)
-	if err != nil {
-		return nil, nil, fmt.Errorf("NVME_IOCTL_ID: %w", err)
-	}
-	for cns := range uint32(2) {
-		page := make([]byte, 4096)
-		c := nvmeAdmin{opcode: nvmeIdentify, addr: uint64(uintptr(unsafe.Pointer(&page[0]))), dataLen: uint32(len(page)), cdw10: cns}
-		if cns == 0 {
-			c.nsid = uint32(id)
-		}
-		status, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), nvmeIoctlAdmin, uintptr(unsafe.Pointer(&c)))
-		if e != 0 {
-			return nil, nil, fmt.Errorf("NVME_IOCTL_ADMIN_CMD: %w", e)
-		}
-		if status != 0 {
-			return nil, nil, fmt.Errorf("identify: NVMe status %#x", status)
-		}
-		if cns == 0 {
-			namespace = page
-		} else {
-			controller = page
-		}
-	}
-	return namespace, controller, nil
-}
-
 // MountDetached mounts a device where no path leads: what is in it is reached
 // through the returned descriptor, and the mount ends when that is closed, or
 // when the process ends in whatever way. options are names and values, "" for

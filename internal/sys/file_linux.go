@@ -155,6 +155,8 @@ type Statx struct {
 	AtomicKnown, AtomicAttr      bool
 	UnitMin, UnitMax, UnitMaxOpt uint32
 	SegmentsMax                  uint32
+
+	Mount uint64 // number of the mount in mountinfo, 0 where the kernel does not say
 }
 
 // Kind is what a path is. The zero value is none of those named.
@@ -171,7 +173,7 @@ const (
 // Stat asks statx(2) for a path, following symbolic links.
 func Stat(path string) (*Statx, error) {
 	var st unix.Statx_t
-	const mask = unix.STATX_BASIC_STATS | unix.STATX_DIOALIGN | unix.STATX_WRITE_ATOMIC
+	const mask = unix.STATX_BASIC_STATS | unix.STATX_DIOALIGN | unix.STATX_WRITE_ATOMIC | unix.STATX_MNT_ID
 	if err := unix.Statx(unix.AT_FDCWD, path, 0, mask, &st); err != nil {
 		return nil, err
 	}
@@ -179,7 +181,7 @@ func Stat(path string) (*Statx, error) {
 		RdevMajor: st.Rdev_major, RdevMinor: st.Rdev_minor, DirectMemory: st.Dio_mem_align, DirectOffset: st.Dio_offset_align,
 		AtomicKnown: st.Mask&unix.STATX_WRITE_ATOMIC != 0, AtomicAttr: st.Attributes&unix.STATX_ATTR_WRITE_ATOMIC != 0,
 		UnitMin: st.Atomic_write_unit_min, UnitMax: st.Atomic_write_unit_max, UnitMaxOpt: st.Atomic_write_unit_max_opt,
-		SegmentsMax: st.Atomic_write_segments_max}
+		SegmentsMax: st.Atomic_write_segments_max, Mount: st.Mnt_id}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		s.Kind = Regular

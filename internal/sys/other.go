@@ -85,7 +85,15 @@ type Statx struct {
 	AtomicKnown, AtomicAttr      bool
 	UnitMin, UnitMax, UnitMaxOpt uint32
 	SegmentsMax                  uint32
+	Mount                        uint64
 }
+
+// NVMe asks the controller of an NVMe namespace.
+type NVMe struct{}
+
+func OpenNVMe(int) (*NVMe, error)                                 { return nil, errNone }
+func (*NVMe) Identify() (namespace, controller []byte, err error) { return nil, nil, errNone }
+func (*NVMe) Feature(uint8) (uint32, error)                       { return 0, errNone }
 
 // Extent is a run of a file on its disk.
 type Extent struct {
@@ -101,33 +109,32 @@ type LoopOptions struct {
 
 var errNone = errors.ErrUnsupported
 
-func Open(string, int) (int, error)                            { return -1, errNone }
-func Close(int) error                                          { return errNone }
-func Pwritev2(int, [][]byte, int64, int) (int, error)          { return 0, errNone }
-func PwriteAlone(int, []byte, int64, int) (int, error)         { return 0, errNone }
-func Preadv2(int, [][]byte, int64, int) (int, error)           { return 0, errNone }
-func Fsync(int) error                                          { return errNone }
-func Fdatasync(int) error                                      { return errNone }
-func SyncFileRange(int, int64, int64) error                    { return errNone }
-func Ftruncate(int, int64) error                               { return errNone }
-func Fallocate(int, int, int64, int64) error                   { return errNone }
-func CloneRange(int, int64, int, int64, int64) error           { return errNone }
-func PageSize() int64                                          { return 4096 }
-func Map(int, int64, int) ([]byte, error)                      { return nil, errNone }
-func Unmap([]byte) error                                       { return errNone }
-func Msync([]byte) error                                       { return errNone }
-func Aligned(int) ([]byte, error)                              { return nil, errNone }
-func Stat(string) (*Statx, error)                              { return nil, errNone }
-func Extents(int) ([]Extent, error)                            { return nil, errNone }
-func LimitFileSize(int64) (restore func() error, err error)    { return nil, errNone }
-func Kernel() (string, error)                                  { return "", errNone }
-func Filesystem(string) (string, error)                        { return "", errNone }
-func DeviceSize(int) (int64, error)                            { return 0, errNone }
-func LogicalBlock(int) (int, error)                            { return 0, errNone }
-func AttachLoop(string, LoopOptions) (string, int, error)      { return "", -1, errNone }
-func DetachLoop(int) error                                     { return errNone }
-func Root() bool                                               { return false }
-func NVMeIdentify(int) (namespace, controller []byte, e error) { return nil, nil, errNone }
+func Open(string, int) (int, error)                         { return -1, errNone }
+func Close(int) error                                       { return errNone }
+func Pwritev2(int, [][]byte, int64, int) (int, error)       { return 0, errNone }
+func PwriteAlone(int, []byte, int64, int) (int, error)      { return 0, errNone }
+func Preadv2(int, [][]byte, int64, int) (int, error)        { return 0, errNone }
+func Fsync(int) error                                       { return errNone }
+func Fdatasync(int) error                                   { return errNone }
+func SyncFileRange(int, int64, int64) error                 { return errNone }
+func Ftruncate(int, int64) error                            { return errNone }
+func Fallocate(int, int, int64, int64) error                { return errNone }
+func CloneRange(int, int64, int, int64, int64) error        { return errNone }
+func PageSize() int64                                       { return 4096 }
+func Map(int, int64, int) ([]byte, error)                   { return nil, errNone }
+func Unmap([]byte) error                                    { return errNone }
+func Msync([]byte) error                                    { return errNone }
+func Aligned(int) ([]byte, error)                           { return nil, errNone }
+func Stat(string) (*Statx, error)                           { return nil, errNone }
+func Extents(int) ([]Extent, error)                         { return nil, errNone }
+func LimitFileSize(int64) (restore func() error, err error) { return nil, errNone }
+func Kernel() (string, error)                               { return "", errNone }
+func Filesystem(string) (string, error)                     { return "", errNone }
+func DeviceSize(int) (int64, error)                         { return 0, errNone }
+func LogicalBlock(int) (int, error)                         { return 0, errNone }
+func AttachLoop(string, LoopOptions) (string, int, error)   { return "", -1, errNone }
+func DetachLoop(int) error                                  { return errNone }
+func Root() bool                                            { return false }
 func MountDetached(_, _ string, _ map[string]string) (int, error) {
 	return -1, errNone
 }
