@@ -139,8 +139,6 @@ func recordedNotBuilt(r *scenarios.Row) string {
 	case r.Workload.FreeSpace == workloads.Fragmented && r.Design.Filesystem != engine.BlockDevice:
 		// XFS keeps space for its own trees, in one piece, that cannot be filled.
 		return "workload.free_space fragmented on a recorded disk: not built yet"
-	case r.Device.Tear == nvme.TearGarbage:
-		return "device.tear garbage on a recorded disk: not built yet"
 	}
 	return ""
 }
@@ -151,7 +149,7 @@ func recordedConfig(r *scenarios.Row, w *workloads.Workload, c Recorded) *record
 	return &recorded.Config{Workload: w, Contract: contracts[r.Contract], Filesystem: r.Design.Filesystem.String(),
 		Block: r.Design.Block, Cluster: r.Design.Cluster, MaxAtomicWrite: r.Design.MaxAtomicWrite,
 		Device: recorded.Device{LBA: v.LBA, NAWUPF: v.NAWUPF, Boundary: v.Boundary, BoundaryOffset: v.BoundaryOffset,
-			PartitionOffset: v.PartitionOffset, Protected: v.Protected, CachedLBA: v.CachedAtomicity == nvme.LBAUnit, FlushLies: v.FlushLies},
+			PartitionOffset: v.PartitionOffset, Protected: v.Protected, CachedLBA: v.CachedAtomicity == nvme.LBAUnit, Garbage: v.Tear == nvme.TearGarbage, FlushLies: v.FlushLies},
 		Faults: c.Faults, ForceLog: r.Faults.Kinds[crashsim.LogForce], Server: c.Server}
 }
 

@@ -42,24 +42,25 @@ type Device struct {
 	PartitionOffset int64 // where on the namespace the disk begins
 	Protected       bool  // the cache survives
 	CachedLBA       bool  // an acknowledged write survives LBA by LBA
+	Garbage         bool  // an LBA of a write that is not atomic may hold garbage
 	FlushLies       bool  // a flush hardens nothing
 }
 
-// pieces reports whether a write of n sectors from start on falls apart into
-// LBAs.
-func (d *Device) pieces(start, n int64, acknowledged bool) bool {
+// whole reports whether a write of n sectors from start on is atomic against loss
+// of power.
+func (d *Device) whole(start, n int64) bool {
 	const s = blk.SectorSize
 	if n*s <= d.LBA {
-		return false
-	}
-	if n*s > d.NAWUPF || d.CachedLBA && acknowledged {
 		return true
 	}
-	if d.Boundary == 0 {
+	if n*s > d.NAWUPF {
 		return false
 	}
+	if d.Boundary == 0 {
+		return true
+	}
 	first := start*s + d.PartitionOffset - d.BoundaryOffset
-	return floorDiv(first, d.Boundary) != floorDiv(first+n*s-1, d.Boundary)
+	return floorDiv(first, d.Boundary) == floorDiv(first+n*s-1, d.Boundary)
 }
 
 func floorDiv(a, b int64) int64 {

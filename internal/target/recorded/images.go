@@ -3,67 +3,31 @@ package recorded
 import (
 	"cmp"
 	"fmt"
-	"hash/maphash"
+	"maps"
 	"slices"
 
 	"untorn/internal/blk"
 	"untorn/internal/blk/logwrites"
 	"untorn/internal/key"
-	"untorn/workloads"
+	"untorn/internal/stamp"
 )
-
-// content is a number for the bytes of a sector, 0 for zeros.
-type content = uint32
-
-// contents numbers the sectors of a log, each different one once.
-type contents struct {
-	seed  maphash.Seed
-	known map[uint64][]content
-	bytes [][]byte
-}
-
-func newContents() *contents {
-	c := &contents{seed: maphash.MakeSeed(), known: make(map[uint64][]content)}
-	c.number(make([]byte, blk.SectorSize))
-	return c
-}
-
-func (c *contents) number(b []byte) content {
-	h := maphash.Bytes(c.seed, b)
-	for _, n := range c.known[h] {
-		if string(c.bytes[n]) == string(b) {
-			return n
-		}
-	}
-	n := content(len(c.bytes))
-	c.bytes = append(c.bytes, b)
-	c.known[h] = append(c.known[h], n)
-	return n
-}
 
 // write is a command whose pieces may or may not be on the medium.
 type write struct {
-	entry  int // of the log
-	start  int64
-	data   []content
-	pieces int // 1, or its LBAs
-	lba    int // sectors of a piece when there are several
+	entry   int // of the log
+	start   int64
+	data    []content
+	pieces  int  // 1, or its LBAs
+	lba     int  // sectors of a piece when there are several
+	garbage bool // a piece may hold garbage
 }
 
-// A Choice says which pieces of one pending write are on the medium.
-type Choice struct {
-	Write  int // entry of the log
-	Pieces int // of the write
-	Alive  []bool
-}
-
-func (c *Choice) count() (n int) {
-	for _, a := range c.Alive {
-		if a {
-			n++
-		}
+// states is how many things may become of a piece.
+func (w *write) states() uint64 {
+	if w.garbage {
+		return 3
 	}
-	return n
+	return 2
 }
 
 // Image is one state of the medium.
@@ -77,63 +41,12 @@ type cell struct {
 	content content
 }
 
-// Found is an image that a loss of power at one cut may leave.
-type Found struct {
-	Cut     int // entries of the log before the loss of power
-	Image   int // index of the distinct image
-	Choices []Choice
-}
-
-// String says which pieces are on the medium, with the others lost:
-//
-//	writes 57 whole, 58 lost, 60 pieces 0-3 of 8
-func (f *Found) String() string {
-	s := ""
-	for i := range f.Choices {
-		c := &f.Choices[i]
-		if i > 0 {
-			s += ", "
-		}
-		switch n := c.count(); n {
-		case 0:
-			s += fmt.Sprintf("%d lost", c.Write)
-		case len(c.Alive):
-			s += fmt.Sprintf("%d whole", c.Write)
-		default:
-			s += fmt.Sprintf("%d %d of %d pieces (%s)", c.Write, n, c.Pieces, runs(c.Alive))
-		}
-	}
-	if s == "" {
-		return "nothing is pending"
-	}
-	return "writes " + s
-}
-
-// runs prints the indexes that are set.
-func runs(set []bool) string {
-	s := ""
-	for i := 0; i < len(set); i++ {
-		if !set[i] {
-			continue
-		}
-		from := i
-		for i+1 < len(set) && set[i+1] {
-			i++
-		}
-		if s != "" {
-			s += " "
-		}
-		if s += fmt.Sprint(from); i > from {
-			s += fmt.Sprintf("-%d", i)
-		}
-	}
-	return s
-}
-
 // Space is the images of a recording that are looked at.
 type Space struct {
 	contents *contents
 	base     map[int64]content
+	garbage  content
+	at       map[key.Key]int // index of a distinct image
 	Images   []Image
 	Found    []Found // by cut, then in the order in which they were taken
 	Cuts     int     // moments at which power may be lost
@@ -141,14 +54,16 @@ type Space struct {
 }
 
 func newSpace(r *Recording) *Space {
-	s := &Space{contents: newContents(), base: make(map[int64]content)}
+	s := &Space{contents: newContents(), base: make(map[int64]content), at: make(map[key.Key]int)}
 	for i := range r.Base {
 		if e := &r.Base[i]; e.Flags == 0 {
-			for k := range int64(e.Sectors) {
-				s.base[int64(e.Sector)+k] = s.contents.number(e.Data[k*blk.SectorSize : (k+1)*blk.SectorSize])
+			for k, c := range s.contents.numbers(e.Data) {
+				s.base[int64(e.Sector)+int64(k)] = c
 			}
 		}
 	}
+	garbage := stamp.Garbage()
+	s.garbage = s.contents.number(garbage[:])
 	return s
 }
 
@@ -180,7 +95,7 @@ func (r *Recording) Enumerate(d *Device, from, to, limit int, seed uint64) (*Spa
 		return nil, err
 	}
 	s.Cuts = len(cuts)
-	x := taker{space: s, limit: limit, at: make(map[key.Key]int), taken: make(map[[2]int]bool)}
+	x := taker{space: s, limit: limit, taken: make(map[[2]int]bool)}
 	for i := range cuts {
 		cuts[i].plan()
 		s.Whole = s.Whole && cuts[i].whole
@@ -213,15 +128,6 @@ func (r *Recording) Enumerate(d *Device, from, to, limit int, seed uint64) (*Spa
 	return s, nil
 }
 
-// cut is a moment of the log.
-type cut struct {
-	entries int
-	hard    map[int64]content // shared by neighbours until a flush
-	pending []write
-	planned [][]Choice
-	whole   bool // planned is all that there is
-}
-
 // maxZeroed bounds a discard of a recording, in sectors.
 const maxZeroed = 1 << 20
 
@@ -229,17 +135,17 @@ const maxZeroed = 1 << 20
 // holds for sure is written by flushes only, so that neighbours share it.
 func (s *Space) cuts(r *Recording, d *Device, from, to int) ([]cut, error) {
 	var out []cut
-	hard := make(map[int64]content)
-	var pending []write
+	hard := s.medium(nil)
+	var pending []*write
 	harden := func() {
-		next := make(map[int64]content, len(hard))
-		for k, v := range hard {
-			next[k] = v
+		if len(pending) == 0 {
+			return
 		}
-		for i := range pending {
-			pending[i].apply(next, nil)
+		hard = hard.clone()
+		for _, w := range pending {
+			w.apply(nil, s.garbage, hard.set)
 		}
-		hard, pending = next, nil
+		pending = nil
 	}
 	for i := range r.Entries[:min(to, len(r.Entries))] {
 		e := &r.Entries[i]
@@ -270,135 +176,90 @@ func isCall(text string) bool {
 	return ok && e.Kind == blk.Call
 }
 
-func (s *Space) write(e *logwrites.Entry, entry int, d *Device) write {
-	w := write{entry: entry, start: int64(e.Sector), data: make([]content, e.Sectors), pieces: 1, lba: int(d.LBA / blk.SectorSize)}
-	for k := 0; k < len(e.Data); k += blk.SectorSize {
-		w.data[k/blk.SectorSize] = s.contents.number(e.Data[k : k+blk.SectorSize])
+func (s *Space) write(e *logwrites.Entry, entry int, d *Device) *write {
+	w := &write{entry: entry, start: int64(e.Sector), data: make([]content, e.Sectors), pieces: 1, lba: int(d.LBA / blk.SectorSize)}
+	copy(w.data, s.contents.numbers(e.Data))
+	// Discard and write-zeroes work LBA by LBA, and leave zeros or what was there.
+	discard, whole := e.Flags&logwrites.Discard != 0, d.whole(w.start, int64(e.Sectors))
+	if n := len(w.data) / w.lba; n > 1 && (discard || !whole || d.CachedLBA) {
+		w.pieces = n
 	}
-	// Discard and write-zeroes work LBA by LBA.
-	if e.Flags&logwrites.Discard != 0 || d.pieces(w.start, int64(e.Sectors), true) {
-		w.pieces = max(1, len(w.data)/w.lba)
-	}
+	w.garbage = d.Garbage && !discard && !whole
 	return w
 }
 
-// apply puts the pieces of a write that are alive into m; nil is all.
-func (w *write) apply(m map[int64]content, alive []bool) {
+// apply calls set for the sectors of a write that are there, and for those that
+// hold garbage; nil is all of it.
+func (w *write) apply(pieces []Piece, garbage content, set func(sector int64, c content)) {
 	for i, c := range w.data {
-		if alive == nil || w.pieces == 1 && alive[0] || w.pieces > 1 && alive[i/w.lba] {
-			m[w.start+int64(i)] = c
+		p := There
+		if len(pieces) == 1 {
+			p = pieces[0]
+		} else if pieces != nil {
+			p = pieces[i/w.lba]
+		}
+		switch p {
+		case There:
+			set(w.start+int64(i), c)
+		case Garbage:
+			set(w.start+int64(i), garbage)
 		}
 	}
 }
 
-// maxSubsets is the number of pieces up to which every subset is taken.
-const maxSubsets = 6
-
-// plan lists the images of a cut, those that find most first: all and nothing,
-// what a device that keeps its order leaves, one write gone or one alone, then
-// halves of one write with all others there, or none. A log record that says
-// that data moved, next to half of that data, is among them.
-func (c *cut) plan() {
-	n := len(c.pending)
-	total := 0
-	for i := range c.pending {
-		total += c.pending[i].pieces
-	}
-	all, none := c.choice(func(int) bool { return true }), c.choice(func(int) bool { return false })
-	c.planned = append(c.planned, all, none)
-	if n == 0 {
-		c.planned, c.whole = c.planned[:1], true
-		return
-	}
-	if total <= maxSubsets {
-		c.whole = true
-		for m := range uint64(1) << total {
-			c.planned = append(c.planned, c.subset(m))
-		}
-		return
-	}
-	for i := n - 1; i >= 0; i-- {
-		c.planned = append(c.planned, c.choice(func(k int) bool { return k < i }))
-	}
-	for i := range n {
-		c.planned = append(c.planned, c.choice(func(k int) bool { return k != i }), c.choice(func(k int) bool { return k == i }))
-	}
-	for _, part := range parts {
-		for i := n - 1; i >= 0; i-- {
-			if p := c.pending[i].pieces; p > 1 {
-				for _, rest := range []func(int) bool{
-					func(int) bool { return true },
-					func(int) bool { return false },
-					func(k int) bool { return k < i },
-				} {
-					x := c.choice(rest)
-					for k := range x[i].Alive {
-						x[i].Alive[k] = part(k, p)
-					}
-					c.planned = append(c.planned, x)
-				}
-			}
-		}
-	}
+// medium is what the medium holds for sure, as far as it differs from the base.
+type medium struct {
+	space *Space
+	cells map[int64]content
+	key   key.Key // of the image that this is
 }
 
-// parts are pieces of a write that find tears: a half, all but one, one alone.
-var parts = []func(k, n int) bool{
-	func(k, n int) bool { return k < n/2 },
-	func(k, n int) bool { return k >= n/2 },
-	func(k, n int) bool { return k < n-1 },
-	func(k, n int) bool { return k > 0 },
-	func(k, _ int) bool { return k%2 == 0 },
-	func(k, _ int) bool { return k == 0 },
-	func(k, n int) bool { return k == n-1 },
-}
-
-// choice makes whole writes alive or lost.
-func (c *cut) choice(alive func(i int) bool) []Choice {
-	out := make([]Choice, len(c.pending))
-	for i := range c.pending {
-		w := &c.pending[i]
-		out[i] = Choice{Write: w.entry, Pieces: w.pieces, Alive: make([]bool, w.pieces)}
-		for k := range out[i].Alive {
-			out[i].Alive[k] = alive(i)
+// medium makes one that holds an image; nil is the base.
+func (s *Space) medium(img *Image) *medium {
+	m := &medium{space: s, cells: make(map[int64]content)}
+	if img != nil {
+		for _, c := range img.delta {
+			m.set(c.sector, c.content)
 		}
 	}
-	return out
+	return m
 }
 
-// subset makes the pieces alive of which m has the bits.
-func (c *cut) subset(m uint64) []Choice {
-	out := c.choice(func(int) bool { return false })
-	for i := range out {
-		for k := range out[i].Alive {
-			out[i].Alive[k] = m&1 != 0
-			m >>= 1
-		}
-	}
-	return out
+func (m *medium) clone() *medium {
+	return &medium{space: m.space, cells: maps.Clone(m.cells), key: m.key}
 }
 
-// random draws an image: of each write all, nothing or each piece by itself.
-func (c *cut) random(seed uint64) []Choice {
-	draw := func() uint64 {
-		seed = key.Mix(seed, 0x756e746f726e)
-		return seed
+func (m *medium) get(sector int64) content {
+	if c, ok := m.cells[sector]; ok {
+		return c
 	}
-	out := c.choice(func(int) bool { return false })
-	for i := range out {
-		how := draw() % 3
-		for k := range out[i].Alive {
-			out[i].Alive[k] = how == 1 || how == 2 && draw()&1 != 0
-		}
+	return m.space.base[sector]
+}
+
+// set makes a sector hold something else.
+func (m *medium) set(sector int64, c content) {
+	m.key = m.space.rekey(m.key, sector, m.get(sector), c)
+	m.cells[sector] = c
+}
+
+// rekey is the fingerprint of an image in which a sector holds something else.
+// It is a sum over what differs from the base, in any order.
+func (s *Space) rekey(k key.Key, sector int64, from, to content) key.Key {
+	base := s.base[sector]
+	pair := func(c content) key.Key { return key.Pair(uint64(sector), key.Key{uint64(c), uint64(c) + 1<<40}) }
+	if from != base {
+		k.Sub(pair(from))
 	}
-	return out
+	if to != base {
+		k.Add(pair(to))
+	}
+	return k
 }
 
 // taker collects images.
 type taker struct {
 	space *Space
 	limit int
-	at    map[key.Key]int // index of a distinct image
 	taken map[[2]int]bool // cut and image
 }
 
@@ -407,15 +268,15 @@ func (x *taker) full() bool { return len(x.space.Images) >= x.limit }
 // take adds an image of a cut, and to the distinct ones when it is new and
 // there is room.
 func (x *taker) take(c *cut, choices []Choice) {
-	img := x.space.image(c, choices)
-	i, ok := x.at[img.key]
+	k, over := x.space.lay(c, choices)
+	i, ok := x.space.at[k]
 	if !ok {
 		if x.full() {
 			return
 		}
 		i = len(x.space.Images)
-		x.space.Images = append(x.space.Images, *img)
-		x.at[img.key] = i
+		x.space.Images = append(x.space.Images, *x.space.image(c, k, over))
+		x.space.at[k] = i
 	}
 	if at := [2]int{c.entries, i}; !x.taken[at] {
 		x.taken[at] = true
@@ -423,43 +284,39 @@ func (x *taker) take(c *cut, choices []Choice) {
 	}
 }
 
-// image is what the medium holds at a cut when these pieces are on it.
-func (s *Space) image(c *cut, choices []Choice) *Image {
-	m := make(map[int64]content, len(c.hard)+64)
-	for k, v := range c.hard {
-		m[k] = v
+// lay returns what the pending writes of a cut put over what is there for sure,
+// and the fingerprint of the image that this makes.
+func (s *Space) lay(c *cut, choices []Choice) (key.Key, map[int64]content) {
+	over, k := make(map[int64]content), c.hard.key
+	for i, w := range c.pending {
+		w.apply(choices[i].Pieces, s.garbage, func(sector int64, v content) {
+			old, ok := over[sector]
+			if !ok {
+				old = c.hard.get(sector)
+			}
+			k = s.rekey(k, sector, old, v)
+			over[sector] = v
+		})
 	}
-	for i := range c.pending {
-		c.pending[i].apply(m, choices[i].Alive)
-	}
-	img := &Image{}
-	for sector, v := range m {
+	return k, over
+}
+
+// image is what lay laid, as a whole.
+func (s *Space) image(c *cut, k key.Key, over map[int64]content) *Image {
+	img := &Image{key: k}
+	add := func(sector int64, v content) {
 		if v != s.base[sector] {
-			img.key[0] += key.Mix(uint64(sector), uint64(v))
-			img.key[1] += key.Mix(uint64(v)+1<<40, uint64(sector))
 			img.delta = append(img.delta, cell{sector, v})
 		}
 	}
-	slices.SortFunc(img.delta, func(a, b cell) int { return cmp.Compare(a.sector, b.sector) })
-	return img
-}
-
-// HistoryAt returns what the caller had seen before a cut.
-func (r *Recording) HistoryAt(w *workloads.Workload, cut int) *workloads.History {
-	h := workloads.NewHistory(w)
-	for i := range r.Entries[:cut] {
-		if e := &r.Entries[i]; e.Flags&logwrites.Mark != 0 {
-			mark(h, string(e.Data))
+	for sector, v := range c.hard.cells {
+		if _, ok := over[sector]; !ok {
+			add(sector, v)
 		}
 	}
-	h.Cut = cut
-	return h
-}
-
-func mark(h *workloads.History, text string) {
-	if e, ok := logwrites.ParseMark(text); ok && e.Kind == blk.Call {
-		h.Call(int(e.Op))
-	} else if ok {
-		h.Return(int(e.Op), workloads.Result(e.Result))
+	for sector, v := range over {
+		add(sector, v)
 	}
+	slices.SortFunc(img.delta, func(a, b cell) int { return cmp.Compare(a.sector, b.sector) })
+	return img
 }

@@ -3,12 +3,14 @@ package recorded
 import (
 	"fmt"
 	"math/rand"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"untorn/internal/blk"
 	"untorn/internal/blk/logwrites"
+	"untorn/internal/stamp"
 )
 
 // entry makes a write of n sectors whose content names it.
@@ -28,14 +30,14 @@ func said(text string) logwrites.Entry {
 
 var flush = logwrites.Entry{Flags: logwrites.Flush}
 
-// medium is a small disk as bytes that name the writes: two a sector.
-func (s *Space) medium(img *Image, sectors int) string {
+// named is a small disk as bytes that name the writes: two a sector.
+func (s *Space) named(img *Image, sectors int) string {
 	out := make([]byte, 2*sectors)
 	for i := range sectors {
-		copy(out[2*i:], s.contents.bytes[s.base[int64(i)]][:2])
+		copy(out[2*i:], s.contents.sector(s.base[int64(i)])[:2])
 	}
 	for _, c := range img.delta {
-		copy(out[2*c.sector:], s.contents.bytes[c.content][:2])
+		copy(out[2*c.sector:], s.contents.sector(c.content)[:2])
 	}
 	return string(out)
 }
@@ -43,7 +45,10 @@ func (s *Space) medium(img *Image, sectors int) string {
 // bruteForce lists every medium that the crash rule allows at a cut, written
 // down without looking at how enumerate does it.
 func bruteForce(base, entries []logwrites.Entry, d *Device, sectors int) map[string]bool {
-	type piece struct{ e, from, to int }
+	type piece struct {
+		e, from, to int
+		garbage     bool
+	}
 	var pieces []piece
 	first := 0
 	for i, e := range entries {
@@ -81,24 +86,34 @@ func bruteForce(base, entries []logwrites.Entry, d *Device, sectors int) map[str
 		}
 		size, start := int64(n)*blk.SectorSize, int64(e.Sector)*blk.SectorSize
 		crosses := d.Boundary > 0 && start/d.Boundary != (start+size-1)/d.Boundary
-		if e.Flags&logwrites.Discard == 0 && size <= max(d.NAWUPF, d.LBA) && !crosses && !d.CachedLBA {
-			pieces = append(pieces, piece{i, 0, n})
+		fits := size <= max(d.NAWUPF, d.LBA) && (!crosses || size <= d.LBA)
+		if e.Flags&logwrites.Discard == 0 && fits && !d.CachedLBA {
+			pieces = append(pieces, piece{i, 0, n, false})
 			continue
 		}
 		for k := 0; k < n; k += int(d.LBA / blk.SectorSize) {
-			pieces = append(pieces, piece{i, k, k + int(d.LBA/blk.SectorSize)})
+			pieces = append(pieces, piece{i, k, k + int(d.LBA/blk.SectorSize), d.Garbage && !fits && e.Flags&logwrites.Discard == 0})
 		}
 	}
+	bad := stamp.Garbage()
 	out := make(map[string]bool)
-	for m := range uint64(1) << len(pieces) {
-		img := append([]byte(nil), medium...)
-		for i, p := range pieces {
-			if m>>i&1 != 0 {
-				put(img, &entries[p.e], p.from, p.to)
-			}
+	var lay func(img []byte, rest []piece)
+	lay = func(img []byte, rest []piece) {
+		if len(rest) == 0 {
+			out[string(img)] = true
+			return
 		}
-		out[string(img)] = true
+		p := rest[0]
+		lay(img, rest[1:])
+		img = append([]byte(nil), img...)
+		put(img, &entries[p.e], p.from, p.to)
+		lay(img, rest[1:])
+		for k := p.from; k < p.to && p.garbage; k++ {
+			copy(img[2*(int(entries[p.e].Sector)+k):][:2], bad[:2])
+		}
+		lay(img, rest[1:])
 	}
+	lay(medium, pieces)
 	return out
 }
 
@@ -107,10 +122,10 @@ func bruteForce(base, entries []logwrites.Entry, d *Device, sectors int) map[str
 func TestImagesKeepToTheCrashRule(t *testing.T) {
 	const sectors = 24
 	r := rand.New(rand.NewSource(7))
-	whole := 0
+	whole, bad := 0, 0
 	for run := range 300 {
 		d := Device{LBA: []int64{512, 1024}[r.Intn(2)], NAWUPF: []int64{512, 2048, 4096}[r.Intn(3)], Boundary: []int64{0, 4096}[r.Intn(2)],
-			Protected: r.Intn(5) == 0, CachedLBA: r.Intn(5) == 0, FlushLies: r.Intn(8) == 0}
+			Protected: r.Intn(5) == 0, CachedLBA: r.Intn(5) == 0, Garbage: r.Intn(4) == 0, FlushLies: r.Intn(8) == 0}
 		lba := int(d.LBA / 512)
 		rec := &Recording{Base: []logwrites.Entry{entry('0', 0, sectors)}, Entries: []logwrites.Entry{said("call 1")}}
 		for i := range 4 {
@@ -132,12 +147,15 @@ func TestImagesKeepToTheCrashRule(t *testing.T) {
 			if at[f.Cut] == nil {
 				at[f.Cut] = make(map[string]bool)
 			}
-			at[f.Cut][s.medium(&s.Images[f.Image], sectors)] = true
+			at[f.Cut][s.named(&s.Images[f.Image], sectors)] = true
 		}
 		for cut := 1; cut <= len(rec.Entries); cut++ {
 			want := bruteForce(rec.Base, rec.Entries[:cut], &d, sectors)
 			for m := range at[cut] {
 				require.True(t, want[m], "run %d cut %d: an image that no loss of power leaves", run, cut)
+				if garbage := stamp.Garbage(); strings.Contains(m, string(garbage[:2])) {
+					bad++
+				}
 			}
 			if s.Whole {
 				require.Equal(t, want, at[cut], "run %d cut %d", run, cut)
@@ -149,6 +167,7 @@ func TestImagesKeepToTheCrashRule(t *testing.T) {
 	}
 	require.Greater(t, whole, 50)
 	require.Less(t, whole, 250)
+	require.Greater(t, bad, 100, "images with garbage")
 }
 
 // A large space is a sample: no more images than asked for, half a write next to
@@ -208,11 +227,14 @@ func TestBetween(t *testing.T) {
 // A saved cut reads back, and damage to it is an error that names the line.
 func TestSavedCut(t *testing.T) {
 	f := &Found{Cut: 57, Choices: []Choice{
-		{Write: 50, Pieces: 1, Alive: []bool{true}},
-		{Write: 51, Pieces: 5, Alive: []bool{true, true, false, false, true}},
-		{Write: 52, Pieces: 3, Alive: make([]bool, 3)},
+		{Write: 50, Pieces: []Piece{There}},
+		{Write: 51, Pieces: []Piece{There, There, Lost, Lost, There}},
+		{Write: 52, Pieces: make([]Piece, 3)},
+		{Write: 53, Pieces: []Piece{Garbage, There, Garbage, Garbage}},
+		{Write: 54, Pieces: []Piece{Garbage, Lost}},
 	}}
-	text := "untorn recorded 1\ncut 57\nwrite 50 of 1: 0\nwrite 51 of 5: 0-1 4\nwrite 52 of 3: none\n"
+	require.Equal(t, "writes 50 whole, 51 3 of 5 pieces (0-1 4), 52 lost, 53 1 of 4 pieces (1), garbage in (0 2-3), 54 lost, garbage in (0)", f.String())
+	text := "untorn recorded 1\ncut 57\nwrite 50 of 1: 0\nwrite 51 of 5: 0-1 4\nwrite 52 of 3: none\nwrite 53 of 4: 1 garbage 0 2-3\nwrite 54 of 2: none garbage 0\n"
 	require.Equal(t, text, f.Text())
 	got, err := ParseFound(text)
 	require.NoError(t, err)
@@ -224,6 +246,8 @@ func TestSavedCut(t *testing.T) {
 		"untorn recorded 1\ncut 0\n": "line 2",
 		"untorn recorded 1\ncut 1\nwrite 1 of 2: 2\n":         "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 2: 1-0\n":       "line 3",
+		"untorn recorded 1\ncut 1\nwrite 1 of 2: garbage 0\n": "line 3",
+		"untorn recorded 1\ncut 1\nwrite 1 of 2: 0 none\n":    "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 0: none":        "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 2":              "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 99999999: none": "line 3",
@@ -235,6 +259,7 @@ func TestSavedCut(t *testing.T) {
 
 func FuzzParseFound(f *testing.F) {
 	f.Add("untorn recorded 1\ncut 57\nwrite 51 of 5: 0-1 4\n")
+	f.Add("untorn recorded 1\ncut 57\nwrite 51 of 5: none garbage 4\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if x, err := ParseFound(text); err == nil {
 			again, err := ParseFound(x.Text())

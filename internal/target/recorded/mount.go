@@ -119,7 +119,7 @@ func (r *Recording) eachRun(s *Space, img *Image, put func(b []byte, sector int6
 	}
 	var run []byte
 	for i := range img.delta {
-		run = append(run, s.contents.bytes[img.delta[i].content]...)
+		run = append(run, s.contents.sector(img.delta[i].content)...)
 		if i+1 < len(img.delta) && img.delta[i+1].sector == img.delta[i].sector+1 {
 			continue
 		}

@@ -147,12 +147,26 @@ func (r *Recording) run(ctx context.Context, c *Config, path string, p *disk.Pro
 	if err != nil {
 		return err
 	}
-	if r.Limits, err = t.Limits(); err == nil && c.ForceLog {
+	if r.Limits, err = t.Limits(); err == nil {
+		// What the mount wrote, as the parts of its log that XFS clears, is on the
+		// medium before the first call.
+		err = syncAt(path)
+	}
+	if err == nil && c.ForceLog {
 		r.Forced, err = forcing(path, func() (err error) { r.History, err = t.Run(ctx); return err })
 	} else if err == nil {
 		r.History, err = t.Run(ctx)
 	}
 	return errors.Join(err, t.Close())
+}
+
+// syncAt makes a file durable, and with it all that its disk has answered.
+func syncAt(path string) error {
+	fd, err := sys.Open(path, sys.ReadOnly)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sys.Fsync(fd), sys.Close(fd))
 }
 
 // forcers is the number of threads that force the log.

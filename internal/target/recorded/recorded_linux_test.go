@@ -130,3 +130,36 @@ func TestClasses(t *testing.T) {
 		require.Equal(t, filesystem != "block", count[Log] > 0, filesystem)
 	}
 }
+
+// On a disk that may leave garbage in what it does not keep whole, a write in
+// place is garbage, one to new blocks is not, and neither is what fits the device.
+func TestGarbage(t *testing.T) {
+	for _, c := range []struct {
+		filesystem, flags string
+		nawupf            int64
+		want              verifier.Verdict
+	}{
+		{"xfs", " direct atomic", 512, verifier.Held},
+		{"xfs", " direct atomic unflagged", 512, verifier.Corrupt},
+		{"block", " direct atomic unflagged", 512, verifier.Corrupt},
+		{"block", " direct atomic unflagged", 16 << 10, verifier.Held},
+	} {
+		cfg := config(t, c.filesystem, "db: pwrite offset=16KiB length=16KiB"+c.flags, "db: fsync", "db: pwrite offset=16KiB length=16KiB"+c.flags)
+		cfg.Device.Garbage, cfg.Device.NAWUPF = true, c.nawupf
+		res := record(t, cfg, 60)
+		require.Equal(t, c.want, res.Worst(), "%s%s: %v", c.filesystem, c.flags, res.Verdicts)
+		if c.want == verifier.Held {
+			continue
+		}
+		e := res.First[c.want]
+		require.Contains(t, e.Reason, "garbage")
+		found, err := ParseFound(e.Found.Text())
+		require.NoError(t, err)
+		again, err := cfg.Rejudge(context.Background(), res.Recording, found)
+		require.NoError(t, err)
+		require.Equal(t, e.Reason, again.Reason)
+		cfg.Device.Garbage = false
+		_, err = cfg.Rejudge(context.Background(), res.Recording, found)
+		require.ErrorContains(t, err, "holds garbage, which on this device it cannot")
+	}
+}

@@ -18,23 +18,26 @@ import (
 const savedMagic = "untorn recorded 1"
 
 // Text is the cut of an image, and which pieces of each pending write are on the
-// medium, as ParseFound reads it:
+// medium or hold garbage, as ParseFound reads it:
 //
 //	untorn recorded 1
 //	cut 57
 //	write 52 of 1: 0
-//	write 55 of 32: 0-15
+//	write 55 of 32: 0-15 garbage 16 18-19
 //	write 56 of 8: none
 func (f *Found) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\ncut %d\n", savedMagic, f.Cut)
 	for i := range f.Choices {
 		c := &f.Choices[i]
-		set := runs(c.Alive)
+		set := runs(c.Pieces, There)
 		if set == "" {
 			set = "none"
 		}
-		fmt.Fprintf(&b, "write %d of %d: %s\n", c.Write, c.Pieces, set)
+		if bad := runs(c.Pieces, Garbage); bad != "" {
+			set += " garbage " + bad
+		}
+		fmt.Fprintf(&b, "write %d of %d: %s\n", c.Write, len(c.Pieces), set)
 	}
 	return b.String()
 }
@@ -73,13 +76,18 @@ func (f *Found) line(i int, line string) error {
 		return nil
 	}
 	head, set, ok := strings.Cut(line, ": ")
-	c := Choice{}
-	if _, err := fmt.Sscanf(head, "write %d of %d", &c.Write, &c.Pieces); err != nil || !ok || c.Pieces < 1 || c.Pieces > maxSavedPieces {
+	c, n := Choice{}, 0
+	if _, err := fmt.Sscanf(head, "write %d of %d", &c.Write, &n); err != nil || !ok || n < 1 || n > maxSavedPieces {
 		return fmt.Errorf("%.40q where a write is expected", line)
 	}
-	c.Alive = make([]bool, c.Pieces)
-	for _, word := range strings.Fields(set) {
-		if word == "none" {
+	c.Pieces = make([]Piece, n)
+	is := There
+	for i, word := range strings.Fields(set) {
+		if word == "garbage" && is == There && i > 0 {
+			is = Garbage
+			continue
+		}
+		if word == "none" && i == 0 {
 			continue
 		}
 		lo, hi, both := strings.Cut(word, "-")
@@ -88,11 +96,11 @@ func (f *Found) line(i int, line string) error {
 		if err == nil && both {
 			to, err = strconv.Atoi(hi)
 		}
-		if err != nil || from < 0 || to < from || to >= c.Pieces {
-			return fmt.Errorf("%.40q is no set of %d pieces", word, c.Pieces)
+		if err != nil || from < 0 || to < from || to >= n {
+			return fmt.Errorf("%.40q is no set of %d pieces", word, n)
 		}
 		for k := from; k <= to; k++ {
-			c.Alive[k] = true
+			c.Pieces[k] = is
 		}
 	}
 	f.Choices = append(f.Choices, c)
@@ -173,11 +181,16 @@ func (c *Config) image(r *Recording, f *Found) (*Image, *Space, error) {
 		return nil, nil, fmt.Errorf("%d writes are pending at cut %d, and %d are named", len(at.pending), f.Cut, len(f.Choices))
 	}
 	for k, w := range at.pending {
-		if x := &f.Choices[k]; x.Write != w.entry || x.Pieces != w.pieces {
-			return nil, nil, fmt.Errorf("write %d of %d pieces is named, and write %d of %d is pending", x.Write, x.Pieces, w.entry, w.pieces)
+		x := &f.Choices[k]
+		if x.Write != w.entry || len(x.Pieces) != w.pieces {
+			return nil, nil, fmt.Errorf("write %d of %d pieces is named, and write %d of %d is pending", x.Write, len(x.Pieces), w.entry, w.pieces)
+		}
+		if x.count(Garbage) > 0 && !w.garbage {
+			return nil, nil, fmt.Errorf("write %d holds garbage, which on this device it cannot", x.Write)
 		}
 	}
-	return s.image(at, f.Choices), s, nil
+	sum, over := s.lay(at, f.Choices)
+	return s.image(at, sum, over), s, nil
 }
 
 // Medium calls put for the runs that make the medium of an image out of zeros,

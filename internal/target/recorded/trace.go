@@ -123,8 +123,7 @@ func (c *Config) Trace(r *Recording, f *Found) []string {
 				line += fmt.Sprintf(" of op %d", w)
 			}
 			if x := alive[i]; x != nil {
-				one := Found{Choices: []Choice{*x}}
-				line += "; pending: " + one.String()
+				line += "; pending: write " + x.String()
 			}
 		}
 		out = append(out, line)
