@@ -71,6 +71,8 @@ func TestUsageErrors(t *testing.T) {
 		{"run --limit 10 --sample -1", "--sample -1; allowed: 0 and above"},
 		{"run --limit -1", "invalid argument"},
 		{"run --limit 10 --no-cache", "--limit with --no-cache; allowed: one of both"},
+		{"run random --limit 10", "--limit: every row is explored at random, and has no more schedules than explore.runs; allowed: "},
+		{"run random --limit 10 --sample 5", "--limit: every row is explored at random"},
 		{"run --shard 3/2", `--shard "3/2"; allowed: i/n with n from 1 to 65536 and i from 1 to n`},
 		{"run --shard 0/2", `--shard "0/2"`},
 		{"run --shard 1", `--shard "1"`},

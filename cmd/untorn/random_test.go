@@ -49,3 +49,22 @@ func TestRunFor(t *testing.T) {
 	require.Contains(t, out, " 2+d3 ")
 	require.Contains(t, out, "sampled random track=sidecar: explore.runs=300 (pct, depth 3: 1 in ")
 }
+
+// TestLimitLeavesSamples: --limit leaves a row that is explored at random as it
+// is, and ends another one beside it.
+func TestLimitLeavesSamples(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, out, errs := call(t, "run", "cow-fork", "random", "--set", "explore.runs=20", "--limit", "10", "--format", "json")
+	require.Empty(t, errs)
+	var rep report.Report
+	require.NoError(t, json.Unmarshal([]byte(out), &rep))
+	limited := 0
+	for _, res := range rep.Results {
+		if res.Sample != nil {
+			require.Equal(t, "20", res.Schedules)
+		} else if res.Verdict == "inconclusive" {
+			limited++
+		}
+	}
+	require.Positive(t, limited)
+}

@@ -115,7 +115,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().StringSliceVar(&f.faults, "disk-fault", nil, "with --target recorded: eio=N fails the N-th command, short=N cuts it, flush=2ms slows flushes; commands count from the mount")
 	f.live.add(c)
 	completeWords(c, "target", targets)
-	c.Flags().Uint64Var(&f.limit, "limit", 0, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never")
+	c.Flags().Uint64Var(&f.limit, "limit", 0, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never; rows explored at random have explore.runs instead")
 	c.Flags().IntVar(&f.sample, "sample", 0, "with --limit: draw so many schedules of such a row instead")
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue the run whose journal is in --out; without a journal, begin")
 	c.Flags().DurationVar(&f.save, "save-every", time.Minute, "how often to save the states of a row that takes long, for --resume; 0 for never")
@@ -198,6 +198,9 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	}
 	if f.forTime > 0 && !slices.ContainsFunc(rows, func(r scenarios.Row) bool { return r.Explore.Random }) {
 		return usage(errors.New("--for: no row is explored at random; allowed: with --set explore.mode=random"))
+	}
+	if f.limit > 0 && !slices.ContainsFunc(rows, func(r scenarios.Row) bool { return !r.Explore.Random }) {
+		return usage(errors.New("--limit: every row is explored at random, and has no more schedules than explore.runs; allowed: --set explore.runs=N or --for, or --set explore.mode=exhaustive"))
 	}
 	if f.timeout > 0 {
 		var cancel context.CancelFunc

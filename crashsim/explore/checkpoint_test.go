@@ -102,6 +102,57 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
+// TestCheckpointAfterLeap: an exploration that left levels out, found that it
+// must not and began anew is continued in whichever of both it was ended: it
+// never leaves levels out again, takes nothing over from before it began anew,
+// and comes to what one that was not ended comes to. A save that is lost, as
+// that of a process that is killed, brings it back to the save before.
+func TestCheckpointAfterLeap(t *testing.T) {
+	c := toyConfig{tasks: 2, deep: 3}
+	for _, workers := range []int{1, 3} {
+		for _, lost := range []int{0, 3} { // every third save
+			restarts := 0
+			cfg := Config{Bound: bound(3, 1), Workers: workers, StopAt: -1, CacheBytes: 64 << 20, Restart: func() { restarts++ }}
+			want := explore(t, c, cfg)
+			require.Equal(t, 1, restarts)
+			const runs = 120 // more than it takes to find the cheapest findings of a level again
+			var kept, next saver
+			restarts = 0
+			before, after, lostLeap := 0, 0, 0 // ends before and after it began anew
+			for part := 1; ; part++ {
+				require.Less(t, part, 1000, "it never ends")
+				cfg.Checkpoint = &Checkpoint{From: kept.from(), Every: time.Hour, Save: next.save}
+				ctx, cancel := context.WithCancel(context.Background())
+				left := &atomic.Int64{}
+				left.Store(runs)
+				old := restarts
+				got, err := Run(ctx, func() Program { return ending{newToy(c)(), left, cancel} }, cfg)
+				cancel()
+				require.NoError(t, err)
+				if !got.Partial {
+					require.Equal(t, promised(want), promised(got))
+					require.Equal(t, want.States, got.States, "facts about levels that were left out are no part of it")
+					require.Zero(t, got.Skipped)
+					break
+				}
+				if restarts == 0 {
+					before++
+				} else {
+					after++
+				}
+				if lost > 0 && part%lost == 0 {
+					lostLeap += restarts - old
+					continue
+				}
+				kept.data = next.data
+			}
+			require.Greater(t, before, 1)
+			require.Greater(t, after, 1)
+			require.Equal(t, 1+lostLeap, restarts, "what was saved after it began anew says so")
+		}
+	}
+}
+
 // TestCheckpointDamaged: what cannot be read is an error, not another result.
 func TestCheckpointDamaged(t *testing.T) {
 	c := toyConfig{tasks: 2}
