@@ -136,9 +136,6 @@ func recordedNotBuilt(r *scenarios.Row) string {
 	switch {
 	case r.Faults.RecoveryPowerLoss > 0:
 		return "faults.recovery_power_loss on a recorded disk: not built yet"
-	case r.Workload.FreeSpace == workloads.Fragmented && r.Design.Filesystem != engine.BlockDevice:
-		// XFS keeps space for its own trees, in one piece, that cannot be filled.
-		return "workload.free_space fragmented on a recorded disk: not built yet"
 	}
 	return ""
 }
@@ -343,6 +340,10 @@ func (x *recordedRow) fill(design, control *recordedArm, verdict verifier.Verdic
 	size := workloads.FormatSize
 	res.Device = res.Device.Text(report.FieldKernel, limits.Kernel).Text(report.FieldUnitMin, size(limits.UnitMin)).
 		Text(report.FieldUnitMax, size(limits.UnitMax)).Text(report.FieldPath, path).Text(report.FieldPowerFail, size(x.r.Device.NAWUPF))
+	if free := d.Recording.Free; free != nil {
+		res.Assumptions = append(res.Assumptions, fmt.Sprintf("free space was fragmented by a file that fills the file system and gave every second block back: "+
+			"%d runs of at most %s were free before the first call, said GETFSMAP; XFS's hint for copies is one block", free.Runs, size(free.Longest)))
+	}
 	res.Counterexample = recordedExample(design)
 	res.Work.Judged += uint64(d.Mounted)
 	if control == nil {

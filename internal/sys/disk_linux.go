@@ -58,4 +58,5 @@ const (
 	ENODEV = unix.ENODEV
 	EMFILE = unix.EMFILE
 	ENFILE = unix.ENFILE
+	ENOSPC = unix.ENOSPC
 )

@@ -101,6 +101,9 @@ type Extent struct {
 	Unwritten, Shared  bool
 }
 
+// Run is a run of a disk, in bytes.
+type Run struct{ Disk, Length int64 }
+
 // LoopOptions say how a loop device is made.
 type LoopOptions struct {
 	ReadOnly, Direct bool
@@ -127,6 +130,7 @@ func Msync([]byte) error                                    { return errNone }
 func Aligned(int) ([]byte, error)                           { return nil, errNone }
 func Stat(string) (*Statx, error)                           { return nil, errNone }
 func Extents(int) ([]Extent, error)                         { return nil, errNone }
+func FreeSpace(int) ([]Run, error)                          { return nil, errNone }
 func LimitFileSize(int64) (restore func() error, err error) { return nil, errNone }
 func Kernel() (string, error)                               { return "", errNone }
 func Filesystem(string) (string, error)                     { return "", errNone }

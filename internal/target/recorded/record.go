@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ type Recording struct {
 	Kernel  string             // release of the kernel
 	Limits  *file.Limits       // what it says of atomic writes to the file
 	Forced  int                // how often the log was forced besides
+	Free    *FreeSpace         // before the first call, where it was made to lie so
 }
 
 // Record runs the operations of a configuration once. Nothing of the disk, the
@@ -52,7 +54,8 @@ func Record(ctx context.Context, c *Config) (r *Recording, err error) {
 	}
 	// Version 0 is made, and the file system unmounted, so that all of it is on
 	// the medium.
-	err = c.mounted(dev, func(path string) error { return c.prepare(path) })
+	r = &Recording{}
+	err = c.mounted(dev, func(path string) error { return c.prepare(dev, path, r) })
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +65,6 @@ func Record(ctx context.Context, c *Config) (r *Recording, err error) {
 	if err := p.SetFaults(c.Faults); err != nil {
 		return nil, err
 	}
-	r = &Recording{}
 	if r.Kernel, err = sys.Kernel(); err != nil {
 		return nil, err
 	}
@@ -92,6 +94,11 @@ func (c *Config) mkfs(dev string) error {
 	switch c.Filesystem {
 	case "xfs":
 		args = []string{"mkfs.xfs", "-q", "-f", "-K", "-s", fmt.Sprintf("size=%d", max(c.Device.LBA, 512)), "-b", "size=" + block}
+		if c.Workload.FreeSpace == workloads.Fragmented {
+			// By its hint of 32 blocks XFS finds no space for an atomic write where
+			// none lie together (xfs_atomic_write_cow_iomap_begin).
+			args = append(args, "-d", "cowextsize=1")
+		}
 	case "ext4":
 		args = []string{"mkfs.ext4", "-q", "-F", "-b", block, "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0"}
 		if c.Cluster > c.Block {
@@ -132,13 +139,21 @@ func (c *Config) open(path string, existing bool, hook file.Hook) (*file.Target,
 	return file.Open(file.Config{Workload: c.Workload, Path: path, Existing: existing, Hook: hook})
 }
 
-// prepare makes version 0.
-func (c *Config) prepare(path string) error {
+// prepare makes version 0, and the free space that the workload asks for.
+func (c *Config) prepare(dev, path string, r *Recording) error {
 	t, err := c.open(path, false, nil)
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.Prepare(), t.Close())
+	if err := errors.Join(t.Prepare(), t.Close()); err != nil {
+		return err
+	}
+	if c.Filesystem != "block" && c.Workload.FreeSpace == workloads.Fragmented {
+		free, err := c.fragment(dev, filepath.Dir(path))
+		r.Free = &free
+		return err
+	}
+	return nil
 }
 
 // run runs the operations; the disk hears what the callers see.
