@@ -4,37 +4,67 @@
 #
 #   ci/fio.sh            on XFS, which it makes on a loop device; needs root
 #   ci/fio.sh FILE       on a new file where you say
+#   ci/fio.sh --help     this
 #
-# Atomic writes need fio 3.38. Where fio is older, and debootstrap is there and
-# this is root, Debian 13's is put into FIO_ROOT and used from there.
+# It needs untorn (make build), fio and, for the loop device, mkfs.xfs. Atomic
+# writes need fio 3.38. Where fio is older or missing, and debootstrap is there
+# and this is root, Debian 13's is put into FIO_ROOT, once, and used from there.
+# On Debian:
+#   apt-get install fio xfsprogs debootstrap
+# Settings are variables of the environment:
 #   UNTORN (bin/untorn)  FIO_ROOT (/var/tmp/untorn-fio)
 #   UNIT (16KiB)  SIZE (256MiB)  DEPTH (16)  SECONDS_EACH (2)  ROUNDS (9)
+# The image of the loop device, 2 GiB, goes where TMPDIR says.
 set -eu -o pipefail
+from=$PWD
 cd "$(dirname "$0")/.."
 
+fail() { # exit code, why
+	echo "ci/fio.sh: $2" >&2
+	exit "$1"
+}
+
+case "$#${1:-}" in
+1-h | 1--help)
+	sed -n '2,/^set/s/^# \{0,1\}//p' ci/fio.sh
+	exit
+	;;
+0 | 1[!-]*) ;;
+*) fail 2 "arguments $*; allowed: one file that does not exist, --help, or none" ;;
+esac
 untorn=${UNTORN:-bin/untorn}
 root=${FIO_ROOT:-/var/tmp/untorn-fio}
 unit=${UNIT:-16KiB} size=${SIZE:-256MiB} depth=${DEPTH:-16} seconds=${SECONDS_EACH:-2} rounds=${ROUNDS:-9}
-[ -x "$untorn" ] || { echo "$untorn: build it first: make build"; exit 2; }
+for v in "UNIT $unit" "SIZE $size"; do
+	[[ ${v#* } =~ ^[1-9][0-9]*[KMG]iB$ ]] || fail 2 "$v; allowed: whole KiB, MiB or GiB, such as 16KiB"
+done
+for v in "DEPTH $depth" "SECONDS_EACH $seconds" "ROUNDS $rounds"; do
+	[[ ${v#* } =~ ^[1-9][0-9]*$ ]] || fail 2 "$v; allowed: 1 and above"
+done
+[ -x "$untorn" ] || fail 2 "$untorn is missing; build it first: make build"
 
-loop='' dir=''
+loop='' dir='' part=''
 clean() {
 	set +e
-	[ -z "$dir" ] || umount "$dir/mnt" 2>/dev/null
+	# Ctrl-C does not reach what has a session of its own; that ends with its time.
+	for ((i = 0; i < seconds + 60; i++)); do
+		[ -n "$dir" ] && mountpoint -q "$dir/mnt" || break
+		umount "$dir/mnt" 2>/dev/null || sleep 1
+	done
 	[ -z "$loop" ] || losetup -d "$loop"
-	[ -z "$dir" ] || rm -rf "$dir"
+	[ -z "$dir$part" ] || rm -rf --one-file-system ${dir:+"$dir"} ${part:+"$part"}
 	[ $# -eq 0 ] || rm -f "$1"
 }
 trap 'clean' EXIT
 trap 'exit 130' INT TERM
 
 if [ $# -gt 0 ]; then
-	file=$1
-	[ ! -e "$file" ] || { echo "$file exists; allowed: a file that does not"; exit 2; }
+	file=$(cd "$from" && realpath -m -- "$1")
+	[ ! -e "$file" ] || fail 2 "$file exists; allowed: a file that does not"
 	trap 'clean "$file"' EXIT
 else
-	[ "$(id -u)" = 0 ] || { echo "a loop device needs root; or name a new file: ci/fio.sh FILE"; exit 4; }
-	command -v mkfs.xfs >/dev/null || { echo "mkfs.xfs is missing (package xfsprogs)"; exit 4; }
+	[ "$(id -u)" = 0 ] || fail 4 "a loop device needs root; or name a new file: ci/fio.sh FILE"
+	command -v mkfs.xfs >/dev/null || fail 4 "mkfs.xfs is missing: apt-get install xfsprogs"
 	dir=$(mktemp -d -t untorn-fio.XXXXXX)
 	truncate -s 2G "$dir/image"
 	loop=$(losetup -f --show "$dir/image")
@@ -56,26 +86,37 @@ fio=(fio)
 command -v fio >/dev/null || fio=(false)
 if ! new "${fio[@]}"; then
 	lib=$root/usr/lib/$(uname -m)-linux-gnu
-	if [ ! -x "$root/usr/bin/fio" ] && [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then
+	if [ ! -e "$root" ] && [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then
 		mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -1 || true)
 		echo "putting fio of Debian 13 into $root" >&2
-		debootstrap --variant=minbase --include=fio trixie "$root" $mirror >&2 || rm -rf "$root"
+		part=$(mktemp -d "$root.XXXXXX")
+		if debootstrap --variant=minbase --include=fio trixie "$part" $mirror >"$part.log" 2>&1; then
+			rm "$part.log"
+			chmod 755 "$part"
+			mv "$part" "$root"
+			part=''
+		else
+			echo "debootstrap failed, see $part.log" >&2
+		fi
 	fi
 	if [ -x "$root/usr/bin/fio" ]; then
 		# By its own loader, so that it reaches the same file without a chroot.
 		fio=("$(echo "$root"/usr/lib*/ld-linux-*.so.? | cut -d' ' -f1)" --library-path "$lib:$lib/ceph" "$root/usr/bin/fio")
 	fi
 fi
-version=$("${fio[@]}" --version 2>/dev/null) || { echo "fio is missing (package fio)"; exit 4; }
+version=$("${fio[@]}" --version 2>/dev/null) || fail 4 "fio is missing: apt-get install fio debootstrap"
 kinds=(plain)
 if new "${fio[@]}"; then
 	kinds=(plain atomic)
 else
-	echo "$version has no atomic=1: atomic writes cannot be compared here; allowed: fio 3.38 or later, or debootstrap and root"
+	echo "$version has no atomic=1, so that atomic writes are not compared; fio 3.38 has, and comes by itself where debootstrap is" \
+		"(apt-get install debootstrap), this is root and $root does not exist" >&2
 fi
 
 # Both write the same file, one after the other, so that what one leaves of its
-# layout is what the other meets.
+# layout is what the other meets. And both have a session of their own, as fio
+# makes one for its job: the kernel shares processors out by session
+# (sched_autogroup), and this one may have other things to do.
 byfio() { # kind engine depth
 	local atomic=()
 	[ "$1" = plain ] || atomic=(--atomic=1)
@@ -85,13 +126,14 @@ byfio() { # kind engine depth
 byuntorn() { # kind depth
 	local atomic=()
 	[ "$1" = plain ] || atomic=(--atomic)
-	"$untorn" device speed --on "$file" --existing --unit "$unit" --size "$size" --depth "$2" --time "${seconds}s" "${atomic[@]}" |
+	setsid -w "$untorn" device speed --on "$file" --existing --unit "$unit" --size "$size" --depth "$2" --time "${seconds}s" "${atomic[@]}" |
 		sed -n 's/.*: \([0-9]*\) a second.*/\1/p'
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 head -c "$(numfmt --from=auto "${size%B}")" /dev/zero >"$file"
-echo "kernel $(uname -r), $version, $(nproc) CPUs, $unit of $size, $rounds rounds of ${seconds} s, medians; ratio: of each round, its median"
+load() { cut -d' ' -f1 /proc/loadavg; }
+echo "kernel $(uname -r), $version, $(nproc) CPUs, load $(load) before; $unit of $size, $rounds rounds of $seconds s, medians; ratio: of each round, its median"
 echo
 echo "| calls | writes | fio, a second | untorn, a second | ratio |"
 echo "| --- | --- | --- | --- | --- |"
@@ -107,8 +149,13 @@ for calls in pwritev2 io_uring; do
 			else
 				x=$(byfio "$kind" "$engine" "$deep") y=$(byuntorn "$kind" "$own")
 			fi
+			if [ "$x" = 0 ] || [ "$y" = 0 ]; then
+				echo "a round with no write in $seconds s is left out; this machine is too busy" >&2
+				continue
+			fi
 			a+=("$x") b+=("$y") r+=("$((1000 * y / x))")
 		done
+		[ ${#r[@]} -gt 0 ] || fail 1 "no round left"
 		printf '| %s, depth %d | %s | %d | %d | %s%% |\n' "$calls" "$deep" "$kind" "$(printf '%s\n' "${a[@]}" | median)" \
 			"$(printf '%s\n' "${b[@]}" | median)" "$(printf '%s\n' "${r[@]}" | median | sed 's/.$/.&/')"
 	done

@@ -17,8 +17,7 @@ const Size = 512
 
 const (
 	magic   = 0x4e524f544e55 // "UNTORN"
-	version = 2
-	header  = 24
+	version = 3
 )
 
 var table = crc32.MakeTable(crc32.Castagnoli)
@@ -35,11 +34,10 @@ func Encode(write, place int) [Size]byte {
 // Put stamps the first Size bytes of p as Encode does.
 func Put(p []byte, write, place int) {
 	b := (*[Size]byte)(p)
-	le.PutUint64(b[0:], magic|version<<48)
-	le.PutUint32(b[8:], uint32(write))
-	le.PutUint32(b[12:], uint32(place))
-	le.PutUint64(b[16:], uint64(crc32.Checksum(b[:16], table)))
 	fill(b, mix(uint64(uint32(write))<<32|uint64(uint32(place))))
+	le.PutUint64(b[0:], magic|version<<48)
+	le.PutUint64(b[8:], uint64(uint32(place))<<32|uint64(uint32(write)))
+	le.PutUint64(b[16:], uint64(crc32.Checksum(b[:16], table)))
 }
 
 // Decode reads a sector. ok is false unless it is, byte for byte, what Encode
@@ -59,9 +57,10 @@ func Decode(b []byte) (write, place int, ok bool) {
 // and fails its checksum.
 func Garbage() [Size]byte {
 	b := Encode(0, 0)
+	fill(&b, mix(0x6761726261676521))
+	le.PutUint64(b[0:], magic|version<<48)
 	le.PutUint64(b[8:], 0x6761726261676521)
 	le.PutUint64(b[16:], 0x6761726261676521)
-	fill(&b, mix(0x6761726261676521))
 	return b
 }
 
@@ -73,13 +72,19 @@ var factors = func() (f [Size / 8]uint64) {
 	return f
 }()
 
-// fill writes what follows the header, and does little for each word because
-// whoever measures writes measures it too. Both steps can be undone, so that
-// two keys differ in each word.
+// fill writes all words, those of the header too, and does little for each
+// because whoever measures writes measures it too: four words that nothing but
+// the key decides, over and over, each time with another factor on top. Each
+// step can be undone, so that two keys differ in each word.
 func fill(b *[Size]byte, key uint64) {
-	for i := header / 8; i < Size/8; i++ {
-		z := key * factors[i]
-		le.PutUint64(b[i*8:], z^z>>32)
+	down := func(z uint64) uint64 { return z ^ z>>32 }
+	k0, k1, k2, k3 := down(key*factors[0]), down(key*factors[1]), down(key*factors[2]), down(key*factors[3])
+	for i := 0; i < Size/8; i += 4 {
+		f, w := (*[4]uint64)(factors[i:]), (*[32]byte)(b[i*8:])
+		le.PutUint64(w[0:], k0^f[0])
+		le.PutUint64(w[8:], k1^f[1])
+		le.PutUint64(w[16:], k2^f[2])
+		le.PutUint64(w[24:], k3^f[3])
 	}
 }
 

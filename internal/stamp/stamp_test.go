@@ -52,6 +52,7 @@ func TestGarbageIsNoStamp(t *testing.T) {
 }
 
 func TestStampsHaveLittleInCommon(t *testing.T) {
+	const header = 24
 	var all [][Size]byte
 	for w := range 12 {
 		for p := range 12 {

@@ -64,7 +64,9 @@ func Pwritev2(fd int, bufs [][]byte, offset int64, flags int) (int, error) {
 // PwriteAlone is Pwritev2 of one buffer that does not tell the Go runtime that
 // the thread waits. That saves the runtime's watching over it, which costs as
 // much as the write when processors are short; meanwhile a goroutine less can
-// run, and a collection of garbage waits. For a program that only writes.
+// run, and a collection of garbage waits. Between two calls the runtime stops
+// the goroutine as it does any other, so that a signal is handled once the call
+// is over. For a program that only writes.
 func PwriteAlone(fd int, b []byte, offset int64, flags int) (int, error) {
 	v := unix.Iovec{Base: &b[0], Len: uint64(len(b))}
 	for {

@@ -105,8 +105,7 @@ func (l *Load) Run(ctx context.Context) (r *Rate, err error) {
 
 func (x *loader) run(ctx context.Context) (*Rate, error) {
 	start := time.Now()
-	end := start.Add(x.Time)
-	over := func() bool { return ctx.Err() != nil || !time.Now().Before(end) }
+	over := func() bool { return ctx.Err() != nil || time.Since(start) >= x.Time }
 	var err error
 	if x.Depth == 0 {
 		err = x.oneByOne(over)
@@ -173,34 +172,33 @@ func (x *loader) together(over func() bool) error {
 	for i := range x.slots {
 		free = append(free, i)
 	}
-	for stop := false; ; {
-		stop = stop || over()
-		for !stop && len(free) > 0 {
-			i := free[len(free)-1]
-			free = free[:len(free)-1]
-			s := &x.slots[i]
-			x.prepare(s)
-			ring.Write(x.fd, s.buf, s.unit*x.Unit, x.flags, uint64(i))
-			// One at a time: a batch would leave the device waiting. The last goes
-			// with the call that waits.
-			if len(free) > 0 {
-				if err := ring.Submit(0); err != nil {
-					return err
-				}
-			}
-		}
-		if ring.InFlight() == 0 {
-			return nil
-		}
-		if err := ring.Submit(1); err != nil {
-			return err
-		}
+	for {
 		for user, n, ok := ring.Done(); ok; user, n, ok = ring.Done() {
 			free = append(free, int(user))
 			if err := x.done(&x.slots[user], n); err != nil {
 				// What is in flight still reads its buffers.
 				return errors.Join(err, ring.Submit(ring.InFlight()))
 			}
+		}
+		wait := 1
+		if over() {
+			if ring.InFlight() == 0 {
+				return nil
+			}
+		} else {
+			// The buffer that came back last is still in the processor's cache. Each
+			// write goes at once: a batch would leave the device waiting.
+			i := free[len(free)-1]
+			free = free[:len(free)-1]
+			s := &x.slots[i]
+			x.prepare(s)
+			ring.Write(x.fd, s.buf, s.unit*x.Unit, x.flags, uint64(i))
+			if len(free) > 0 {
+				wait = 0
+			}
+		}
+		if err := ring.Submit(wait); err != nil {
+			return err
 		}
 	}
 }
