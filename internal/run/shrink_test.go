@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"untorn/internal/shrink"
+	"untorn/crashsim"
 	"untorn/internal/tape"
 	"untorn/scenarios"
 	"untorn/verifier"
@@ -49,6 +50,7 @@ func TestShrink(t *testing.T) {
 	code, text := shrunk(t, context.Background(), dir, out)
 	require.Equal(t, ExitOK, code)
 	require.Contains(t, text, "1-minimal: no single reduction of it fails")
+	require.Contains(t, text, " 0 cut short", "the check is a proof")
 	require.Contains(t, text, "untorn replay "+out)
 
 	ops, err := os.ReadFile(filepath.Join(out, "ops.txt"))
@@ -81,30 +83,34 @@ func TestShrink(t *testing.T) {
 }
 
 // shrinkerOf returns a shrinker and the case of a run directory.
-func shrinkerOf(t *testing.T, dir string) (*shrinker, *shrink.Problem[smallCase], smallCase) {
+func shrinkerOf(t *testing.T, dir string) (*shrinker, smallCase) {
 	t.Helper()
 	k, _, err := readRun(Model{}, dir)
 	require.NoError(t, err)
 	v, _ := verifier.ParseVerdict(k.verdict)
-	s := &shrinker{verdict: v}
-	c, err := s.start(k)
+	s := &shrinker{verdict: v, limit: ShrinkSteps}
+	c, err := s.begin(k)
 	require.NoError(t, err)
-	return s, s.problem(), c
+	s.best = c
+	return s, c
 }
 
 // The check of a minimum finds what is left to take away: in the long run, and
 // in a shrunk one that gets anything back.
 func TestShrinkCheckFails(t *testing.T) {
 	dir := longRun(t)
-	_, p, c := shrinkerOf(t, dir)
-	_, minimal, _ := p.Check(context.Background(), c)
+	s, _ := shrinkerOf(t, dir)
+	_, minimal, _ := s.prove(context.Background())
 	require.False(t, minimal)
 
 	out := filepath.Join(t.TempDir(), "small")
 	shrunk(t, context.Background(), dir, out)
-	s, p, c := shrinkerOf(t, out)
-	_, minimal, whole := p.Check(context.Background(), c)
+	s, c := shrinkerOf(t, out)
+	_, minimal, whole := s.prove(context.Background())
 	require.True(t, minimal && whole)
+	k := &s.check
+	require.Empty(t, k.cut)
+	require.Equal(t, k.reductions, k.senseless+k.played+k.searched, "each reduction was decided")
 	for name, change := range map[string]func(*smallCase){
 		"an operation": func(c *smallCase) {
 			c.row.Workload.Ops = append(c.row.Workload.Ops, workloads.Op{Task: "late", Kind: workloads.Fsync})
@@ -116,17 +122,120 @@ func TestShrinkCheckFails(t *testing.T) {
 		"a kind":        func(c *smallCase) { c.row.Faults.Kinds[1] = true },
 		"larger units":  func(c *smallCase) { c.row.Workload.Ops[0].Length, c.row.Workload.Ops[1].Length = 16<<10, 16<<10 },
 		"another choice": func(c *smallCase) {
-			c.schedule = append(c.schedule, tape.Entry{Task: "late", Site: "copy", Visit: 0, Option: "run busy0"})
+			c.schedule = append(slices.Clone(c.schedule), tape.Entry{Task: "late", Site: "copy", Visit: 1, Option: "run busy0"})
 		},
 	} {
 		more := c.with(func(*workloads.Workload) {})
 		change(&more)
 		ok, err := s.play(&more)
 		require.NoError(t, err)
-		require.True(t, ok || s.fails(context.Background(), &more), name)
-		_, minimal, _ := p.Check(context.Background(), more)
+		if !ok {
+			ok, _ = s.search(context.Background(), &more)
+		}
+		require.True(t, ok, name)
+		s.best = more
+		_, minimal, _ := s.prove(context.Background())
 		assert.False(t, minimal, name)
 	}
+}
+
+// The check may take more steps than the search, and says which reductions that
+// was not enough for.
+func TestShrinkCheckGoesFurther(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "small")
+	shrunk(t, context.Background(), longRun(t), out)
+	cut := func(steps int64) int {
+		s, _ := shrinkerOf(t, out)
+		s.o.Steps = steps
+		_, minimal, whole := s.prove(context.Background())
+		require.True(t, minimal && whole)
+		if len(s.check.cut) > 0 {
+			s.minimal = true
+			require.Contains(t, strings.Join(s.result(), "\n"), "for smaller units or file")
+		}
+		return len(s.check.cut)
+	}
+	short := func(limit int64) (n int) {
+		s, c := shrinkerOf(t, out)
+		s.limit = limit
+		for one := range c.smaller() {
+			if s.sound(&one) && one.try != byTape {
+				if _, whole := s.search(context.Background(), &one); !whole {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	require.Positive(t, short(1000))
+	require.Zero(t, cut(1000))
+	require.Positive(t, cut(100))
+}
+
+// A search that ends at another way to fail is no proof that there is none.
+func TestShrinkSearchEndsElsewhere(t *testing.T) {
+	s, c := shrinkerOf(t, stuckRun(t))
+	require.Equal(t, verifier.Stuck, s.verdict)
+	ok, _ := s.search(context.Background(), &c)
+	require.True(t, ok)
+	s.end = "deadlock"
+	ok, whole := s.search(context.Background(), &c)
+	require.False(t, ok, "the panic is not the deadlock that was asked for")
+	require.False(t, whole)
+}
+
+// stuckRun leaves a run directory of a schedule that panics.
+func stuckRun(t *testing.T) string {
+	t.Helper()
+	s := embedded(t, "sub-folio", "mutant=stable-cleared-early", "explore.mode=random", "explore.strategy=pct", "explore.runs=100", "expect=stuck")
+	o := options(t, Model{})
+	rep, _, err := Rows(context.Background(), s.Rows(), o)
+	require.NoError(t, err)
+	require.Equal(t, "stuck", rep.Results[0].Verdict)
+	return filepath.Join(o.Out, "sub-folio", "single")
+}
+
+// A schedule that is stuck becomes smaller as others do, and panics where it did.
+func TestShrinkStuck(t *testing.T) {
+	dir := stuckRun(t)
+	before := onlyResult(t, dir).Counterexample
+	require.Equal(t, 2, before.Faults+before.Preemptions)
+	out := filepath.Join(t.TempDir(), "small")
+	code, text := shrunk(t, context.Background(), dir, out)
+	require.Equal(t, ExitOK, code, text)
+	require.Contains(t, text, " 0 cut short")
+	x := onlyResult(t, out).Counterexample
+	require.Equal(t, "stuck", x.Verdict)
+	require.Equal(t, [2]int{1, 0}, [2]int{x.Faults, x.Preemptions}, "another schedule, which a search has to find")
+	require.Less(t, x.Steps, before.Steps)
+	ops, err := os.ReadFile(filepath.Join(out, "ops.txt"))
+	require.NoError(t, err)
+	require.Len(t, strings.Split(strings.TrimSpace(string(ops)), "\n"), 2, "%s", ops)
+	code, err = Replay(&bytes.Buffer{}, Model{}, out)
+	require.NoError(t, err)
+	require.Equal(t, ExitOK, code)
+
+	s, err := scenarios.Load(filepath.Join(out, "scenario.yaml"))
+	require.NoError(t, err)
+	require.False(t, s.Rows()[0].Explore.Random)
+	rep, _, err := Rows(context.Background(), s.Rows(), options(t, Model{}))
+	require.NoError(t, err)
+	require.Equal(t, "stuck", rep.Results[0].Verdict)
+}
+
+// Ways to be stuck are told apart; a cycle is played until the step cap.
+func TestEndOf(t *testing.T) {
+	panicAt := func(where string) *crashsim.Outcome {
+		return &crashsim.Outcome{Kind: crashsim.Panicked, Detail: "task a: index out of\nrange\n\tengine.set " + where + "\n\tengine.remap ioend.go:362\n"}
+	}
+	require.Equal(t, "panic in engine.set alloc.go:42", endOf(panicAt("alloc.go:42")))
+	require.NotEqual(t, endOf(panicAt("alloc.go:42")), endOf(panicAt("alloc.go:43")))
+	ends := map[string]bool{}
+	for _, k := range []crashsim.ResultKind{crashsim.Deadlock, crashsim.StepCap, crashsim.Panicked} {
+		ends[endOf(&crashsim.Outcome{Kind: k})] = true
+	}
+	require.Len(t, ends, 3)
+	require.Equal(t, endOf(&crashsim.Outcome{Kind: crashsim.StepCap}), endOf(&crashsim.Outcome{Kind: crashsim.Cycle}))
 }
 
 // Ctrl-C leaves the best so far, whole, and says so.

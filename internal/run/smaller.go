@@ -22,7 +22,8 @@ type smallCase struct {
 	faults   int
 	switches int // preemptions
 
-	try how
+	try  how
+	what string // of the case before was made smaller
 }
 
 // how says where a case that was made smaller may take its schedule from.
@@ -78,9 +79,20 @@ func (c smallCase) with(change func(w *workloads.Workload)) smallCase {
 // smaller lists every single reduction of a case.
 func (c smallCase) smaller() iter.Seq[smallCase] {
 	return func(yield func(smallCase) bool) {
-		for _, list := range []iter.Seq[smallCase]{c.fewerOps(), c.fewerTasks(), c.fewerChoices(), c.smallerUnits(), c.fewerFlags(), c.fewerKinds(), c.cheaper()} {
-			for smaller := range list {
-				if !yield(smaller) {
+		for _, group := range []struct {
+			what string
+			list iter.Seq[smallCase]
+		}{
+			{"fewer operations", c.fewerOps()},
+			{"fewer tasks", c.fewerTasks()},
+			{"fewer choices", c.fewerChoices()},
+			{"smaller units or file", c.smallerUnits()},
+			{"fewer flags", c.fewerFlags()},
+			{"fewer kinds of fault", c.fewerKinds()},
+			{"a cheaper schedule", c.cheaper()},
+		} {
+			for smaller := range group.list {
+				if smaller.what = group.what; !yield(smaller) {
 					return
 				}
 			}

@@ -8,10 +8,9 @@ import (
 
 // Played is a schedule that earned a verdict.
 type Played struct {
-	Tape        tape.Tape // with the cut
-	Steps       int       // up to the cut
-	Faults      int
-	Preemptions int
+	Tape    tape.Tape // with the cut
+	Steps   int       // up to the cut
+	Outcome crashsim.Outcome
 }
 
 // PlayLoose plays what fits of a schedule, without its cut, and reports whether
@@ -24,6 +23,7 @@ func PlayLoose(c *Config, schedule tape.Tape, v verifier.Verdict) (Played, bool,
 	}
 	defer p.Close()
 	p.quiet = true
+	p.Judge(v != verifier.Stuck) // of a schedule that is stuck, images tell nothing
 	p.wanted = func(event int, _ uint32, r *verifier.Result) verifier.Verdict {
 		if event > 0 && v < verifier.NumImageVerdicts && !r.Verdicts[v].IsZero() {
 			return v
@@ -38,7 +38,7 @@ func PlayLoose(c *Config, schedule tape.Tape, v verifier.Verdict) (Played, bool,
 	if err != nil {
 		return Played{}, false, err
 	}
-	out := Played{Tape: r.Tape, Steps: r.Steps, Faults: r.Outcome.Faults, Preemptions: r.Outcome.Preemptions}
+	out := Played{Tape: r.Tape, Steps: r.Steps, Outcome: r.Outcome}
 	return out, r.Verdict == v, nil
 }
 
