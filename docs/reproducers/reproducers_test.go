@@ -1,0 +1,119 @@
+package reproducers_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"untorn/internal/loopfs"
+	"untorn/internal/needs"
+)
+
+const script = "./xfs-eof-cut.sh"
+
+// standIn makes an xfs_io that claims to know the flag, drinks commands, and
+// does not return from a write until it is killed; it tells by a file that it
+// was asked for one.
+func standIn(t *testing.T, asked string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "xfs_io")
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\ncase \"$*\" in\n"+
+		"*'help pwrite'*) echo RWF_ATOMIC ;;\n*pwrite*) : >'"+asked+"'; exec sleep 1000 ;;\n*) exec cat >/dev/null ;;\nesac\n"), 0o700))
+	return path
+}
+
+func code(t *testing.T, err error) int {
+	t.Helper()
+	var exit *exec.ExitError
+	if err != nil {
+		require.True(t, errors.As(err, &exit), "%v", err)
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+func TestSyntax(t *testing.T) {
+	all, err := filepath.Glob("*.sh")
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	for _, f := range all {
+		out, err := exec.Command("bash", "-n", f).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+}
+
+// What is not allowed is refused before anything is made.
+func TestUsage(t *testing.T) {
+	dir, full := t.TempDir(), t.TempDir()
+	there := filepath.Join(full, "there")
+	require.NoError(t, os.WriteFile(there, []byte("kept"), 0o600))
+	image := filepath.Join(t.TempDir(), "image")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "usage:"},
+		{[]string{image, dir, "0"}, "ROUNDS 0; allowed"},
+		{[]string{image, dir, "x[$(id)]"}, "allowed: a number"},
+		{[]string{image, dir, "1", "dd"}, "dd; allowed: xfs_io, fio"},
+		{[]string{there, dir}, "exists; allowed"},
+		{[]string{image, full}, "allowed: an empty directory"},
+	} {
+		x := exec.Command(script, c.args...)
+		x.Env = append(os.Environ(), "XFS_IO="+standIn(t, ""))
+		out, err := x.CombinedOutput()
+		require.Equal(t, 2, code(t, err), "%v: %s", c.args, out)
+		require.Contains(t, string(out), c.want)
+		require.NoFileExists(t, image)
+	}
+	b, err := os.ReadFile(there)
+	require.NoError(t, err)
+	require.Equal(t, "kept", string(b))
+}
+
+// Ended in the middle of a round it leaves no process, mount, loop device or
+// image.
+func TestCleanUp(t *testing.T) {
+	if err := loopfs.Missing(loopfs.Options{Filesystem: "xfs"}); err != nil {
+		needs.Or(t, err)
+	}
+	dir, work := t.TempDir(), t.TempDir()
+	image, asked := filepath.Join(work, "image"), filepath.Join(work, "asked")
+	c := exec.Command(script, image, dir)
+	c.Env = append(os.Environ(), "XFS_IO="+standIn(t, asked))
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, c.Start())
+	require.Eventually(t, func() bool { _, err := os.Stat(asked); return err == nil }, time.Minute, 10*time.Millisecond, out.String())
+	mounts := func() string {
+		b, err := os.ReadFile("/proc/self/mounts")
+		require.NoError(t, err)
+		return string(b)
+	}
+	backing := func() (all string) {
+		files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+		require.NoError(t, err)
+		for _, f := range files {
+			b, _ := os.ReadFile(f) // one of others may go meanwhile
+			all += string(b)
+		}
+		return all
+	}
+	require.Contains(t, mounts(), dir)
+	require.Contains(t, backing(), image)
+	require.NoError(t, syscall.Kill(-c.Process.Pid, syscall.SIGINT)) // as a terminal does
+	require.Equal(t, 130, code(t, c.Wait()), out.String())
+	require.NotContains(t, mounts(), dir)
+	require.Eventually(t, func() bool { return !strings.Contains(backing(), image) }, 10*time.Second, 10*time.Millisecond)
+	require.NoFileExists(t, image)
+	require.ErrorIs(t, syscall.Kill(-c.Process.Pid, 0), syscall.ESRCH, "a process of its group is left")
+}
