@@ -52,25 +52,48 @@ and through the page cache, and which is then removed.`,
 }
 
 func conformanceCommand(s *streams) *cobra.Command {
-	var format string
+	var format, destroy string
 	c := &cobra.Command{
-		Use:   "conformance",
-		Short: "Ask this kernel and the model the same questions",
-		Long: `Conformance makes scratch loop devices with XFS, ext4 and nothing on them, makes
-the same calls there and in the model (offsets, lengths, flags, buffers), and
-lists where the answers differ, with the reason where it is known. It needs
-root. The exit code is 1 when a difference has no known reason.`,
-		Example: "  untorn device conformance\n  untorn device conformance --format json",
-		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
+		Use:     "conformance [PATH]",
+		Aliases: []string{"conform"},
+		Short:   "Ask this kernel and the model the same questions",
+		Long: `Conformance makes the same calls here and in the model (offsets, lengths, flags,
+buffers), and lists where the answers differ, with the reason where it is known.
+
+With PATH it asks a new file there, which it makes and removes, or a block
+device; the model then has the limits that statx reports of it. Of a device the
+last 2 to 4 MiB are written to, and --destroy must be its serial number or size.
+Without PATH it makes scratch loop devices with XFS, ext4 and nothing on them,
+which needs root.
+
+The exit code is 0 when every difference has a known reason, 1 when one has
+none, 2 for a file that exists or a device that may not be written to, 3 when
+the machine failed, and 4 where something is missing or the model does not know
+the file system.`,
+		Example: `  untorn device conformance
+  untorn device conformance /mnt/xfs/scratch
+  untorn device conformance /dev/nvme1n1 --destroy S4EVNX0M700000
+  untorn device conformance --format json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			path := ""
+			if len(args) > 0 {
+				path = args[0]
+			}
+			switch {
+			case format != "text" && format != "json":
 				return usage(fmt.Errorf("--format %q; allowed: text, json", format))
+			case len(args) > 0 && path == "":
+				return usage(errors.New("PATH is empty; allowed: a new file, or a block device"))
+			case path == "" && destroy != "":
+				return usage(errors.New("--destroy needs the block device as PATH"))
 			}
 			line := newProgress(s.err)
 			defer line.clear()
-			return finish(run.Conformance(c.Context(), s.out, format == "json", line.set))
+			return finish(run.Conformance(c.Context(), s.out, path, destroy, format == "json", line.set))
 		},
 	}
+	c.Flags().StringVar(&destroy, "destroy", "", "serial number or size of the block device, whose content is lost")
 	c.Flags().StringVar(&format, "format", "text", "format: text, json")
 	completeWords(c, "format", []string{"text", "json"})
 	return c

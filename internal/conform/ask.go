@@ -11,6 +11,8 @@ import (
 type asked struct {
 	path           string
 	block, down    bool
+	size           int64 // of the file; of a device, what the grid takes for it
+	shift          int64 // of a device, where that begins
 	cached, direct int
 	buf            []byte
 	ring           *sys.Ring
@@ -23,7 +25,11 @@ func (f *asked) open() (err error) {
 	if f.buf, err = sys.Aligned(longest); err != nil {
 		return err
 	}
-	if f.cached, err = sys.Open(f.path, sys.ReadWrite); err == nil {
+	flags := sys.ReadWrite
+	if f.block {
+		flags |= sys.Exclusive
+	}
+	if f.cached, err = sys.Open(f.path, flags); err == nil {
 		f.direct, err = sys.Open(f.path, sys.ReadWrite|sys.Direct)
 	}
 	if err == nil {
@@ -64,7 +70,7 @@ func (f *asked) ask(c *engine.Call) (workloads.Errno, error) {
 	var err error
 	switch {
 	case c.Registered:
-		f.ring.Fixed(c.Read, fd, b, c.Offset, flags, 1)
+		f.ring.Fixed(c.Read, fd, b, f.shift+c.Offset, flags, 1)
 		if err := f.ring.Submit(1); err != nil {
 			return 0, err
 		}
@@ -72,12 +78,12 @@ func (f *asked) ask(c *engine.Call) (workloads.Errno, error) {
 			err = sys.Errno(-n)
 		}
 	case c.Read:
-		_, err = sys.Preadv2(fd, split(b, c.Iovecs), c.Offset, flags)
+		_, err = sys.Preadv2(fd, split(b, c.Iovecs), f.shift+c.Offset, flags)
 	default:
-		_, err = sys.Pwritev2(fd, split(b, c.Iovecs), c.Offset, flags)
+		_, err = sys.Pwritev2(fd, split(b, c.Iovecs), f.shift+c.Offset, flags)
 	}
 	if !f.block && !f.down && !c.Read {
-		if err := sys.Ftruncate(f.cached, Size); err != nil {
+		if err := sys.Ftruncate(f.cached, f.size); err != nil {
 			return 0, err
 		}
 	}

@@ -3,6 +3,7 @@
 package conform
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -68,23 +69,33 @@ func inPlace(fs engine.Filesystem) func(*engine.Design) {
 
 // model returns a kernel of the model that has the file.
 func (k *Kind) model() *engine.Kernel {
-	w := &workloads.Workload{File: Size, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous,
+	return model(Size, k.lba, noHardware, noHardware/2, k.design)
+}
+
+// noHardware is a power-fail limit for a model without support in hardware: one
+// above the boundary contradicts itself.
+const noHardware = 16 * kib
+
+// model returns a kernel of the model that has a file of a size, on a device
+// with that logical block, power-fail limit and boundary, all in bytes.
+func model(size, lba, limit, boundary int64, change func(*engine.Design)) *engine.Kernel {
+	w := &workloads.Workload{File: size, Layout: workloads.Contiguous, FreeSpace: workloads.Contiguous,
 		Ops: []workloads.Op{{Task: "a", Kind: workloads.Fsync}}}
 	d := engine.Design{Block: 4 * kib, FolioMin: 4 * kib, FolioMax: 4 * kib, Cluster: 4 * kib, Copy: engine.CopyPin,
 		Submit: engine.SubmitWriteback, Stable: engine.StableWait}
-	k.design(&d)
-	// A limit above the boundary contradicts itself: no support in hardware.
-	dev := nvme.Config{LBA: k.lba, NAWUPF: 16 * kib, AWUN: 16 * kib, Boundary: 8 * kib, MaxTransfer: 128 * kib,
+	change(&d)
+	dev := nvme.Config{LBA: lba, NAWUPF: limit, AWUN: limit, Boundary: boundary, MaxTransfer: max(128*kib, 2*limit),
 		CachedAtomicity: nvme.CommandUnit, FUA: true, Tear: nvme.OldOrNew}
 	m := engine.New(&engine.Config{Design: d, Device: dev, Workload: w, Interner: blk.NewInterner()})
 	m.Reset()
 	return m
 }
 
-// Calls is the grid.
-func Calls() (all []engine.Call) {
+// Calls is the grid on a file or device of a size in bytes: its beginning, its
+// end, and what lies past that.
+func Calls(size int64) (all []engine.Call) {
 	bools := []bool{false, true}
-	for _, offset := range []int64{0, 512, 2 * kib, 4 * kib, 16 * kib, 64 * kib, 96 * kib, Size - 512, Size, 128 * kib, 256 * kib} {
+	for _, offset := range []int64{0, 512, 2 * kib, 4 * kib, 16 * kib, 64 * kib, size - 4*kib, size - 512, size, size + 28*kib, size + 156*kib} {
 		for _, length := range []int64{512, kib, 2 * kib, 4 * kib, 4*kib + 512, 8 * kib, 12 * kib, 16 * kib, 32 * kib, 64 * kib, 128 * kib,
 			256 * kib, 512 * kib, mib, 2 * mib} {
 			for _, buffer := range []engine.Call{{Iovecs: 1}, {Iovecs: 2}, {Registered: true}} {
@@ -118,11 +129,16 @@ type Difference struct {
 // Comparison is what came out for one kind of file.
 type Comparison struct {
 	Kind        string       `json:"kind"`
+	Limits      string       `json:"limits"` // of statx
 	Calls       int          `json:"calls"`
 	Accepted    int          `json:"accepted"` // by the kernel, of atomic calls
 	Differences []Difference `json:"differences"`
 
-	kernelMax, modelMax int64 // unit_max of each
+	filesystem engine.Filesystem
+	lba        int64 // what O_DIRECT wants offsets and lengths to be multiples of
+	// unit_min, unit_max and unit_max_opt of each
+	kernelMin, kernelMax, kernelOpt int64
+	modelMin, modelMax, modelOpt    int64
 }
 
 // Unexplained returns the differences without a reason.
@@ -137,7 +153,7 @@ func (c *Comparison) Unexplained() (out []Difference) {
 
 // Compare makes a file of the kind and asks all of the grid. The error is a
 // *loopfs.MissingError when this machine cannot make one.
-func Compare(k *Kind) (c *Comparison, err error) {
+func Compare(ctx context.Context, k *Kind) (c *Comparison, err error) {
 	s, err := loopfs.New(k.scratch)
 	if err != nil {
 		return nil, err
@@ -147,7 +163,7 @@ func Compare(k *Kind) (c *Comparison, err error) {
 			err = e
 		}
 	}()
-	f := &asked{path: s.Device, block: k.scratch.Filesystem == ""}
+	f := &asked{path: s.Device, block: k.scratch.Filesystem == "", size: Size}
 	if !f.block {
 		f.path = s.Path("grid")
 		if err := os.WriteFile(f.path, make([]byte, Size), 0o600); err != nil {
@@ -158,13 +174,12 @@ func Compare(k *Kind) (c *Comparison, err error) {
 		return nil, err
 	}
 	defer f.close()
-	m := k.model()
-	defer m.Machine().Close()
-	c = &Comparison{Kind: k.Name}
 	st, err := sys.Stat(f.path)
 	if err != nil {
 		return nil, err
 	}
+	m := k.model()
+	defer m.Machine().Close()
 	if k.down {
 		m.ShutDown()
 		if err := sys.ShutDown(f.cached); err != nil {
@@ -172,13 +187,25 @@ func Compare(k *Kind) (c *Comparison, err error) {
 		}
 		f.down = true
 	}
-	unitMin, unitMax, unitMaxOpt := m.UnitLimits()
-	c.kernelMax, c.modelMax = int64(st.UnitMax), unitMax
-	c.add(nil, limits(int64(st.UnitMin), int64(st.UnitMax), int64(st.UnitMaxOpt)), limits(unitMin, unitMax, unitMaxOpt))
-	for _, call := range Calls() {
+	var d engine.Design
+	k.design(&d)
+	c = &Comparison{Kind: k.Name, filesystem: d.Filesystem, lba: k.lba}
+	return c, c.ask(ctx, st, f, m)
+}
+
+// ask asks both for their limits and for all of the grid.
+func (c *Comparison) ask(ctx context.Context, st *sys.Statx, f *asked, m *engine.Kernel) error {
+	c.modelMin, c.modelMax, c.modelOpt = m.UnitLimits()
+	c.kernelMin, c.kernelMax, c.kernelOpt = int64(st.UnitMin), int64(st.UnitMax), int64(st.UnitMaxOpt)
+	c.Limits = limits(c.kernelMin, c.kernelMax, c.kernelOpt)
+	c.add(nil, c.Limits, limits(c.modelMin, c.modelMax, c.modelOpt))
+	for _, call := range Calls(f.size) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		got, err := f.ask(&call)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %+v: %w", k.Name, call, err)
+			return fmt.Errorf("%s: %s: %w", c.Kind, text(&call), err)
 		}
 		c.Calls++
 		if got == 0 && call.Atomic {
@@ -186,7 +213,7 @@ func Compare(k *Kind) (c *Comparison, err error) {
 		}
 		c.add(&call, answer(got), answer(m.Answer(call)))
 	}
-	return c, nil
+	return nil
 }
 
 func limits(unitMin, unitMax, unitMaxOpt int64) string {
@@ -207,7 +234,7 @@ func (c *Comparison) add(call *engine.Call, kernel, model string) {
 	}
 	d := Difference{Kind: c.Kind, Call: call, Kernel: kernel, Model: model}
 	for i := range Known {
-		if Known[i].explains(c, &d) {
+		if Known[i].holds(c, &d) {
 			d.Reason = Known[i].Reason
 			break
 		}

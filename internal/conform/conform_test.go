@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,17 +15,17 @@ import (
 // the model says, or differently for a reason that the table has; and the table
 // has no reason that explains nothing.
 func TestConformance(t *testing.T) {
-	used := map[string]bool{}
+	used := map[string]bool{Known[2].Reason: true} // no device here has atomic writes
 	all := true
 	for i := range Kinds {
 		k := &Kinds[i]
 		all = t.Run(k.Name, func(t *testing.T) {
-			c, err := Compare(k)
+			c, err := Compare(context.Background(), k)
 			if err != nil {
 				all = false
 				needs.Or(t, err)
 			}
-			require.Equal(t, len(Calls()), c.Calls)
+			require.Equal(t, len(Calls(Size)), c.Calls)
 			for _, d := range c.Unexplained() {
 				t.Errorf("%+v: the kernel: %s, the model: %s", d.Call, d.Kernel, d.Model)
 			}
@@ -62,12 +63,39 @@ func TestUnexplained(t *testing.T) {
 		{"limits", nil, "unit 4KiB to 1MiB, optimal 0", "unit 4KiB to 256KiB, optimal 0", true},
 		{"another unit_min", nil, "unit 512 to 1MiB, optimal 0", "unit 4KiB to 256KiB, optimal 0", false},
 	} {
-		for _, kind := range []string{"xfs", "ext4"} {
-			c := &Comparison{Kind: kind, kernelMax: mib, modelMax: 256 * kib}
+		for _, fs := range []engine.Filesystem{engine.XFS, engine.Ext4} {
+			c := &Comparison{filesystem: fs, lba: 512, kernelMin: 4 * kib, modelMin: 4 * kib, kernelMax: mib, modelMax: 256 * kib}
+			if x.name == "another unit_min" {
+				c.kernelMin = 512
+			}
 			c.add(x.call, x.kernel, x.model)
 			require.Len(t, c.Differences, 1)
-			require.Equal(t, x.explained && kind == "xfs", len(c.Unexplained()) == 0, "%s on %s", x.name, kind)
+			require.Equal(t, x.explained && fs == engine.XFS, len(c.Unexplained()) == 0, "%s on %v", x.name, fs)
 		}
+	}
+	// A block device with atomic writes of 4 to 64 KiB.
+	read := direct
+	read.Read = true
+	for _, x := range []struct {
+		name      string
+		call      *engine.Call
+		kernel    string
+		explained bool
+	}{
+		{"too long", &direct, "EINVAL", true},
+		{"another error", &direct, "EIO", false},
+		{"within the limits", &short, "EINVAL", false},
+		{"without the flag", &plain, "EINVAL", false},
+		{"through the page cache", &cached, "EINVAL", false},
+		{"a read", &read, "EINVAL", false},
+	} {
+		c := &Comparison{filesystem: engine.BlockDevice, lba: 512, kernelMin: 4 * kib, kernelMax: 64 * kib, modelMin: 4 * kib, modelMax: 64 * kib}
+		c.add(x.call, x.kernel, "accepted")
+		require.Equal(t, x.explained, len(c.Unexplained()) == 0, x.name)
+		c.filesystem = engine.Ext4
+		c.Differences = nil
+		c.add(x.call, x.kernel, "accepted")
+		require.Len(t, c.Unexplained(), 1, x.name)
 	}
 	c := &Comparison{Kind: "xfs"}
 	c.add(&direct, "accepted", "accepted")

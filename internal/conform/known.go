@@ -1,17 +1,15 @@
 package conform
 
 import (
-	"slices"
-
 	"untorn/engine"
 	"untorn/internal/blk"
 )
 
 // A Reason explains some differences.
 type Reason struct {
-	Kinds  []string // names of the kinds of file
+	Of     string // the files that it is about
 	Reason string
-	// holds reports whether it explains a difference of one of these kinds.
+	// holds reports whether it explains a difference.
 	holds func(c *Comparison, d *Difference) bool
 }
 
@@ -19,40 +17,48 @@ type Reason struct {
 // conformance.
 var Known = []Reason{
 	{
-		Kinds: []string{"xfs", "xfs block 1KiB", "xfs shut down"},
+		Of: "XFS",
 		Reason: "unit_max: XFS works out how long a unit its log can complete (xfs_calc_max_atomic_write_fsblocks), " +
 			"so that it depends on the size of log and block; the model has 256KiB",
 		holds: func(c *Comparison, d *Difference) bool {
+			if c.filesystem != engine.XFS || c.modelMax != engine.MaxUnit {
+				return false
+			}
 			if d.Call == nil {
-				return limits(c.blocksOf(), c.kernelMax, 0) == d.Kernel && limits(c.blocksOf(), c.modelMax, 0) == d.Model
+				return c.kernelMin == c.modelMin && c.modelOpt == min(c.kernelOpt, c.modelMax)
 			}
-			// A length that only one of them takes.
-			lower, higher := d.Kernel, d.Model
-			if c.kernelMax > c.modelMax {
-				lower, higher = d.Model, d.Kernel
-			}
-			n := d.Call.Length
-			return d.Call.Atomic && min(c.kernelMax, c.modelMax) < n && n <= max(c.kernelMax, c.modelMax) && lower == "EINVAL" && higher == goesOn(d.Call)
+			return c.onlyOne(d)
 		},
 	},
 	{
-		Kinds: []string{"block device of 4KiB"},
+		Of: "a device with a logical block above 512",
 		Reason: "O_DIRECT: the kernel wants offset, length and memory aligned to the logical block; " +
 			"the model refuses such a workload before it runs, and its step 1 does not look",
-		holds: func(_ *Comparison, d *Difference) bool {
-			const lba = 4 * kib
+		holds: func(c *Comparison, d *Difference) bool {
 			return d.Call != nil && d.Call.Direct && !d.Call.Atomic && d.Kernel == "EINVAL" && d.Model == "accepted" &&
-				(d.Call.Offset%lba != 0 || d.Call.Length%lba != 0 || d.Call.Iovecs > 1 && blk.SectorSize%lba != 0)
+				(d.Call.Offset%c.lba != 0 || d.Call.Length%c.lba != 0 || d.Call.Iovecs > 1 && blk.SectorSize%c.lba != 0)
+		},
+	},
+	{
+		Of: "a block device with atomic writes",
+		Reason: "the kernel looks at the limits of a unit when its bio is submitted " +
+			"(blk_validate_atomic_write_op_size), which the model's step 1 is before",
+		holds: func(c *Comparison, d *Difference) bool {
+			return c.filesystem == engine.BlockDevice && c.kernelMax > 0 && d.Call != nil && d.Call.Direct && d.Call.Atomic && !d.Call.Read &&
+				d.Kernel == "EINVAL" && d.Model == "accepted" && (d.Call.Length < c.kernelMin || d.Call.Length > c.kernelMax)
 		},
 	},
 }
 
-// blocksOf returns the block of a kind, in bytes, which is its unit_min.
-func (c *Comparison) blocksOf() int64 {
-	if c.Kind == "xfs block 1KiB" {
-		return kib
+// onlyOne reports whether a call is one of a length that only one of the two
+// takes, and that one goes on with it.
+func (c *Comparison) onlyOne(d *Difference) bool {
+	lower, higher := d.Kernel, d.Model
+	if c.kernelMax > c.modelMax {
+		lower, higher = d.Model, d.Kernel
 	}
-	return 4 * kib
+	n := d.Call.Length
+	return d.Call.Atomic && min(c.kernelMax, c.modelMax) < n && n <= max(c.kernelMax, c.modelMax) && lower == "EINVAL" && higher == goesOn(d.Call)
 }
 
 // goesOn is the answer to an atomic call whose size is right.
@@ -61,8 +67,4 @@ func goesOn(c *engine.Call) string {
 		return "accepted"
 	}
 	return "EOPNOTSUPP"
-}
-
-func (r *Reason) explains(c *Comparison, d *Difference) bool {
-	return slices.Contains(r.Kinds, d.Kind) && r.holds(c, d)
 }

@@ -21,9 +21,13 @@ func WriteJSON(w io.Writer, all []*Comparison) error {
 // that none does.
 func Write(w io.Writer, all []*Comparison) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-26s%8s%10s%12s%13s\n", "file", "calls", "accepted", "differences", "unexplained")
+	wide := 26
 	for _, c := range all {
-		fmt.Fprintf(&b, "%-26s%8d%10d%12d%13d\n", c.Kind, c.Calls, c.Accepted, len(c.Differences), len(c.Unexplained()))
+		wide = max(wide, len(c.Kind)+2)
+	}
+	fmt.Fprintf(&b, "%-*s%8s%10s%12s%13s  %s\n", wide, "file", "calls", "accepted", "differences", "unexplained", "statx")
+	for _, c := range all {
+		fmt.Fprintf(&b, "%-*s%8d%10d%12d%13d  %s\n", wide, c.Kind, c.Calls, c.Accepted, len(c.Differences), len(c.Unexplained()), c.Limits)
 	}
 	b.WriteString("\naccepted: atomic calls that the kernel took\n")
 	for i := range Known {
@@ -36,12 +40,15 @@ func Write(w io.Writer, all []*Comparison) error {
 			}
 		}
 		if n > 0 {
-			fmt.Fprintf(&b, "\n%d known, of %s: %s\n", n, strings.Join(Known[i].Kinds, ", "), Known[i].Reason)
+			fmt.Fprintf(&b, "\n%d known, of %s: %s\n", n, Known[i].Of, Known[i].Reason)
 		}
 	}
 	for _, c := range all {
+		if len(c.Unexplained()) > 0 {
+			b.WriteByte('\n')
+		}
 		for _, d := range c.Unexplained() {
-			fmt.Fprintf(&b, "\nUNEXPLAINED, %s: %s: the kernel: %s, the model: %s\n", c.Kind, text(d.Call), d.Kernel, d.Model)
+			fmt.Fprintf(&b, "UNEXPLAINED, %s: %s: the kernel: %s, the model: %s\n", c.Kind, text(d.Call), d.Kernel, d.Model)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

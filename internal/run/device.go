@@ -36,31 +36,31 @@ func Probe(w io.Writer, path, scratch string, asJSON bool) (int, error) {
 }
 
 // Conformance asks the running kernel and the model the same questions and
-// prints where they differ. The code is ExitUnexpected when the table of known
-// differences does not explain one.
-func Conformance(ctx context.Context, w io.Writer, asJSON bool, progress func(string)) (int, error) {
-	var all []*conform.Comparison
+// prints where they differ: on files and devices that it makes, or on path, a
+// new file or a block device with the word to destroy it. The code is
+// ExitUnexpected when the table of known differences does not explain one.
+func Conformance(ctx context.Context, w io.Writer, path, destroy string, asJSON bool, progress func(string)) (int, error) {
+	all, err := conformance(ctx, path, destroy, progress)
+	var missing *loopfs.MissingError
+	var exists *conform.ExistsError
+	switch {
+	case err == nil:
+	case errors.Is(err, context.Canceled):
+		return ExitUnexpected, errors.New("ended before all was asked")
+	case errors.As(err, &missing):
+		return ExitNotBuilt, err
+	case errors.As(err, &exists):
+		return ExitUsage, err
+	case LiveExit(err) == ExitEnvironment:
+		return ExitEnvironment, &EnvironmentError{err}
+	default:
+		return LiveExit(err), err
+	}
 	code := ExitOK
-	for i := range conform.Kinds {
-		k := &conform.Kinds[i]
-		if ctx.Err() != nil {
-			return ExitUnexpected, fmt.Errorf("ended after %d of %d kinds of file", i, len(conform.Kinds))
-		}
-		if progress != nil {
-			progress(k.Name)
-		}
-		c, err := conform.Compare(k)
-		var missing *loopfs.MissingError
-		switch {
-		case errors.As(err, &missing):
-			return ExitNotBuilt, fmt.Errorf("%s: %w", k.Name, err)
-		case err != nil:
-			return ExitEnvironment, &EnvironmentError{err}
-		}
+	for _, c := range all {
 		if len(c.Unexplained()) > 0 {
 			code = ExitUnexpected
 		}
-		all = append(all, c)
 	}
 	write := conform.Write
 	if asJSON {
@@ -70,6 +70,27 @@ func Conformance(ctx context.Context, w io.Writer, asJSON bool, progress func(st
 		return ExitEnvironment, &EnvironmentError{err}
 	}
 	return code, nil
+}
+
+func conformance(ctx context.Context, path, destroy string, progress func(string)) (all []*conform.Comparison, err error) {
+	if path != "" {
+		if err := file.Claim(path, destroy); err != nil {
+			return nil, err
+		}
+		progress(path)
+		c, err := conform.ComparePath(ctx, path)
+		return []*conform.Comparison{c}, err
+	}
+	for i := range conform.Kinds {
+		k := &conform.Kinds[i]
+		progress(k.Name)
+		c, err := conform.Compare(ctx, k)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", k.Name, err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
 }
 
 // Speed runs a load on a file, which it makes and removes unless existing is

@@ -312,3 +312,12 @@ func Filesystem(path string) (string, error) {
 	}
 	return fmt.Sprintf("%#x", st.Type), nil
 }
+
+// BlockSize returns the block of the file system that a path is on, in bytes.
+func BlockSize(path string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, err
+	}
+	return st.Bsize, nil
+}
