@@ -44,7 +44,7 @@ is 0 when it held or is app-torn, and 1 otherwise.`,
 			if err != nil {
 				return usage(err)
 			}
-			return finish(run.VerifyFile(s.out, file, second, -1, h))
+			return finish(run.VerifyFile(s.out, file, second, -1, 0, h))
 		},
 	}
 	c.Flags().StringVar(&second, "second", "", "the second file, of a history of two")

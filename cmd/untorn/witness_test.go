@@ -66,7 +66,7 @@ func TestWitnessed(t *testing.T) {
 	// parent's is reached through its own.
 	path := strings.Replace(disk.Path("scratch"), "/proc/self", fmt.Sprintf("/proc/%d", os.Getpid()), 1)
 	writer, line := child(t, "device", "run", "s.yaml", "--on", path, "--witness", addr, "--token-file", "token",
-		"--cut", "kill -9 $PPID", "--cut-after", "9")
+		"--rounds", "1", "--cut", "kill -9 $PPID", "--cut-after", "9")
 	name := strings.TrimSuffix(strings.Fields(line)[1], ";")
 	require.ErrorContains(t, writer.Wait(), "killed")
 
@@ -87,11 +87,15 @@ func TestWitnessed(t *testing.T) {
 
 	whole, err := os.ReadFile(cut.Path("scratch"))
 	require.NoError(t, err)
-	// version0 puts back what was there before the run.
+	// version0 puts back what was there before the run, with the epoch that the
+	// stamps of the round have above the number of the operation.
+	write0, _, ok := stamp.Decode(whole[:stamp.Size])
+	require.True(t, ok)
+	write0 -= write0 % (1 << 6)
 	version0 := func(from, to int) func([]byte) {
 		return func(b []byte) {
 			for i := from; i < to; i += stamp.Size {
-				sector := stamp.Encode(0, i/stamp.Size)
+				sector := stamp.Encode(write0, i/stamp.Size)
 				copy(b[i:], sector[:])
 			}
 		}
@@ -114,6 +118,38 @@ func TestWitnessed(t *testing.T) {
 		_, out = verify("damaged", "--same-boot")
 		assert.Contains(t, out, x.want, x.name)
 	}
+}
+
+// A disk that gives back what was on it before the round was prepared has lost
+// the round, although each of its operations stands there with the same number:
+// an earlier run wrote them, or an earlier round of this one.
+func TestOlderRound(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", strings.Replace(plainLive, "length: 4KiB}", "length: 16KiB}", 1))
+	t.Setenv(run.TokenEnv, "a token that nobody guesses")
+	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
+	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	round := func(rounds string) (name string, content []byte) {
+		code, out, errs := call(t, "device", "run", "s.yaml", "--on", "scratch", "--existing", "--witness", addr, "--rounds", rounds)
+		require.Equal(t, run.ExitOK, code, errs)
+		content, err := os.ReadFile("scratch")
+		require.NoError(t, err)
+		return strings.TrimSuffix(strings.Fields(out)[1], ";"), content
+	}
+	verify := func(name string, content []byte) string {
+		require.NoError(t, os.WriteFile("after", content, 0o600))
+		_, out, errs := call(t, "device", "verify", "--on", "after", "--witness", addr, "--run", name, "--same-boot")
+		return out + errs
+	}
+	_, older := round("1")
+	name, newer := round("1")
+	assert.Contains(t, verify(name, newer), "held: ")
+	out := verify(name, older)
+	assert.NotContains(t, out, "held: ")
+	assert.Contains(t, out, "32 sectors hold what another round or run wrote")
+	name, newer = round("2")
+	assert.Contains(t, verify(name, newer), "held: ")
+	assert.NotContains(t, verify(name, older), "held: ")
 }
 
 // copySparse copies a device and leaves out what is zeros.

@@ -80,7 +80,7 @@ func TestLiveRowThatBroke(t *testing.T) {
 	got, err := ReadHistory(filepath.Join(dir, "history.txt"))
 	require.NoError(t, err)
 	var out bytes.Buffer
-	code, err := VerifyFile(&out, filepath.Join(dir, "file.raw"), "", -1, got)
+	code, err := VerifyFile(&out, filepath.Join(dir, "file.raw"), "", -1, 0, got)
 	require.NoError(t, err)
 	require.Equal(t, ExitUnexpected, code)
 	require.Contains(t, out.String(), "torn: unit of op 1")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -151,6 +152,7 @@ func (c *cutter) round(ctx context.Context, w io.Writer, r *scenarios.Row) (code
 	if err := c.Begin(h); err != nil {
 		return ExitEnvironment, &EnvironmentError{err}
 	}
+	t.SetEpoch(epoch(c.Run, c.Round()))
 	if err := t.Prepare(); err != nil {
 		return LiveExit(err), err
 	}
@@ -179,6 +181,16 @@ func (c *cutter) round(ctx context.Context, w io.Writer, r *scenarios.Row) (code
 		return ExitUnexpected, err
 	}
 	return ExitOK, nil
+}
+
+// epoch returns that of the stamps of a round: what an earlier round or another
+// run left on the disk must not pass for what this one wrote. Rounds that follow
+// each other differ; runs differ but for one in millions.
+func epoch(name string, round int) file.Epoch {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	const epochs = 1<<file.EpochBits - 1 // but for 0
+	return file.Epoch(1 + (h.Sum64()+uint64(round))%epochs)
 }
 
 // DeviceVerify judges what is in a file or device by what the witness holds of a
@@ -222,7 +234,7 @@ func DeviceVerify(ctx context.Context, w io.Writer, p PowerCut, name string, sam
 	} else if block {
 		size = round.History.Workload().File
 	}
-	return VerifyFile(w, p.Path, p.Second, size, round.History)
+	return VerifyFile(w, p.Path, p.Second, size, epoch(round.Run, round.Number), round.History)
 }
 
 // Serve is a witness that listens on addr and keeps its records in dir.

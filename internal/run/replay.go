@@ -167,8 +167,9 @@ func Verify(w io.Writer, imageFile, historyFile string) (int, error) {
 
 // VerifyFile judges a file as a reader finds it, or the first size bytes of a
 // device when size is not negative, in the way of Verify. second is the second
-// file, for a history of two.
-func VerifyFile(w io.Writer, path, second string, size int64, h *workloads.History) (int, error) {
+// file, for a history of two. epoch is that of the stamps, 0 but for a round
+// that a witness knows.
+func VerifyFile(w io.Writer, path, second string, size int64, epoch file.Epoch, h *workloads.History) (int, error) {
 	contract, ok := verifier.ParseContract(h.Contract)
 	if !ok {
 		return ExitUsage, fmt.Errorf("history: %q is no contract; allowed: untorn, old-or-new", h.Contract)
@@ -187,12 +188,19 @@ func VerifyFile(w io.Writer, path, second string, size int64, h *workloads.Histo
 		}
 	}
 	var files []verifier.File
+	others := 0
 	for _, path := range paths {
-		f, err := file.ReadFile(path, size)
+		f, n, err := file.ReadFile(path, size, epoch)
 		if err != nil {
 			return ExitUsage, err
 		}
 		files = append(files, *f)
+		others += n
+	}
+	if others > 0 {
+		if _, err := fmt.Fprintf(w, "%d sectors hold what another round or run wrote, and are garbage in this one\n", others); err != nil {
+			return ExitEnvironment, &EnvironmentError{err}
+		}
 	}
 	rep, err := v.JudgeFiles(files, h)
 	if err != nil {

@@ -74,6 +74,9 @@ func (w *Writer) Begin(h *workloads.History) error {
 	return err
 }
 
+// Round returns the number of the round that was begun last, from 1.
+func (w *Writer) Round() int { return w.round }
+
 // Prepared says that version 0 is durable.
 func (w *Writer) Prepared() error {
 	_, err := w.ask("prepared")

@@ -51,9 +51,13 @@ type Config struct {
 	Hook  Hook // may be nil
 }
 
+// SetEpoch sets what the stamps of Prepare and Run are told from others by.
+func (t *Target) SetEpoch(e Epoch) { t.epoch = e }
+
 // Target is an open file or device, or two.
 type Target struct {
 	cfg   Config
+	epoch Epoch
 	w     *workloads.Workload
 	block bool
 	size  int64 // of a block device, in bytes
@@ -287,7 +291,7 @@ func (t *Target) returned(op int, r workloads.Result, content []byte) bool {
 	}
 	if content != nil {
 		from := t.history.Op(op).Start() / blk.SectorSize
-		sectors := verifier.Handles(content, 0, nil)
+		sectors, _ := t.epoch.handles(content)
 		if v := t.judge.JudgeRead(t.history, op, int32(from), sectors, t.lostData); v.Bad() {
 			t.history.SetMisread(workloads.Misread{Op: op, Verdict: uint8(v)})
 		}
@@ -308,7 +312,7 @@ func (t *Target) Read() ([]verifier.File, error) {
 		if t.block {
 			limit = t.w.File
 		}
-		f, err := ReadFile(t.path(file), limit)
+		f, _, err := ReadFile(t.path(file), limit, t.epoch)
 		if err != nil {
 			return nil, err
 		}
@@ -318,21 +322,22 @@ func (t *Target) Read() ([]verifier.File, error) {
 }
 
 // ReadFile reads the sectors of a file, or the first size bytes of it, or of a
-// device, when size is not negative.
-func ReadFile(path string, size int64) (*verifier.File, error) {
+// device, when size is not negative. foreign counts those that another epoch
+// wrote.
+func ReadFile(path string, size int64, e Epoch) (f *verifier.File, foreign int, err error) {
 	st, err := sys.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
 	if size < 0 {
 		size = st.Size
 	}
 	if size > verifier.MaxFile {
-		return nil, fmt.Errorf("%s: %d bytes; allowed: up to %d", path, size, verifier.MaxFile)
+		return nil, 0, fmt.Errorf("%s: %d bytes; allowed: up to %d", path, size, verifier.MaxFile)
 	}
 	fd, err := sys.Open(path, sys.ReadOnly)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
 	defer sys.Close(fd)
 	b := make([]byte, size)
@@ -342,9 +347,10 @@ func ReadFile(path string, size int64) (*verifier.File, error) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: at %d: %w", path, n, err)
+			return nil, 0, fmt.Errorf("%s: at %d: %w", path, n, err)
 		}
 		n += k
 	}
-	return &verifier.File{Size: size, Sectors: verifier.Handles(b[:size/blk.SectorSize*blk.SectorSize], 0, nil)}, nil
+	sectors, foreign := e.handles(b[:size/blk.SectorSize*blk.SectorSize])
+	return &verifier.File{Size: size, Sectors: sectors}, foreign, nil
 }

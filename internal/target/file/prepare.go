@@ -57,7 +57,7 @@ func (t *Target) stamp0(fd, file int, size int64) error {
 	for at := int64(0); at < size; {
 		n := min(chunk, size-at)
 		for i := int64(0); i < n; i += stamp.Size {
-			s := stamp.Encode(blk.InitialWrite, int((base+at+i)/blk.SectorSize%blk.MaxPlace))
+			s := stamp.Encode(t.epoch.write(blk.InitialWrite), int((base+at+i)/blk.SectorSize%blk.MaxPlace))
 			copy(b[i:], s[:])
 		}
 		k, err := sys.Pwritev2(fd, [][]byte{b[:n]}, at, 0)

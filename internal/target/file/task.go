@@ -78,7 +78,7 @@ func (r *runner) op(n int) bool {
 		defer sys.Unmap(buf)
 	}
 	if o.Writes() {
-		fill(buf, n)
+		fill(buf, r.t.epoch.write(n))
 	}
 	if !r.t.call(n) {
 		return false
@@ -231,7 +231,7 @@ func (r *runner) queue(n int, o *workloads.Op) bool {
 			r.t.fail(err)
 			return false
 		}
-		fill(buf, n)
+		fill(buf, r.t.epoch.write(n))
 	}
 	if !r.t.call(n) {
 		return false

@@ -67,7 +67,7 @@ func (c *Config) recoverOne(r *Recording, s *Space, img *Image) (x *Recovered, e
 	}
 	defer func() { err = errors.Join(err, detach(loop)) }()
 	if c.Filesystem == "block" {
-		f, err := file.ReadFile(dev, c.Workload.File)
+		f, _, err := file.ReadFile(dev, c.Workload.File, 0)
 		return &Recovered{File: f}, err
 	}
 	options := map[string]string{}
@@ -82,7 +82,7 @@ func (c *Config) recoverOne(r *Recording, s *Space, img *Image) (x *Recovered, e
 		return &Recovered{Broken: "recovery: " + err.Error()}, nil
 	}
 	defer func() { err = errors.Join(err, sys.Close(m)) }()
-	f, err := file.ReadFile(inMount(m, fileName), -1)
+	f, _, err := file.ReadFile(inMount(m, fileName), -1, 0)
 	if err != nil {
 		if machine(err) {
 			return nil, err

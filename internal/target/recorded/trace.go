@@ -50,8 +50,8 @@ func (r *Recording) Classes(filesystem string) []Class {
 	return out
 }
 
-// WriteOf returns the number of the operation that a command carries data of, -1
-// for none.
+// WriteOf returns the number of the write that stamps the data of a command, -1
+// for none: that of the operation, unless whoever wrote it had an epoch.
 func WriteOf(e *logwrites.Entry) int {
 	if len(e.Data) >= blk.SectorSize {
 		if w, _, ok := stamp.Decode(e.Data[:blk.SectorSize]); ok {
