@@ -98,6 +98,7 @@ func TestUsageErrors(t *testing.T) {
 		{"replay nowhere --out here", "--set and --out: without --id"},
 		{"shrink", "accepts 1 arg"},
 		{"shrink nowhere", "no such file"},
+		{"run no-pin --target file --on x --shrink", "--target file with --shrink; allowed: --target model"},
 		{"shrink runs --steps 0", "--steps 0; allowed: 1 to 100000000000"},
 		{"report", "accepts 1 arg"},
 		{"report nowhere", "nowhere: no such file"},

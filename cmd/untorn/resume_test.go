@@ -133,7 +133,7 @@ func read(t *testing.T, file string) string {
 // TestShards: the parts of a run, joined in any order, are the whole one.
 func TestShards(t *testing.T) {
 	t.Chdir(t.TempDir())
-	args := append([]string{"run", "--keep"}, strings.Fields("direct-eof no-pin plain-writeback short-copy")...)
+	args := append([]string{"run", "--keep", "--shrink-all"}, strings.Fields("direct-eof no-pin plain-writeback short-copy")...)
 	call(t, append(args, "--out", "whole")...)
 	for _, part := range []string{"1", "2", "3"} {
 		code, out, _ := call(t, append(args, "--shard", part+"/3", "--out", "part-"+part, "--format", "json")...)
@@ -153,6 +153,9 @@ func TestShards(t *testing.T) {
 	require.Greater(t, len(whole), 20)
 	assert.Equal(t, whole, tree(t, "joined"))
 	code, out, errs = call(t, "replay", "joined/no-pin/single")
+	assert.Equal(t, run.ExitOK, code, out+errs)
+	assert.Contains(t, read(t, "joined/report.json"), `"untorn replay joined/no-pin/single-shrunk"`)
+	code, out, errs = call(t, "replay", "joined/no-pin/single-shrunk")
 	assert.Equal(t, run.ExitOK, code, out+errs)
 
 	before := tree(t, "joined")
@@ -187,6 +190,10 @@ func TestShards(t *testing.T) {
 	journal[1] = strings.Replace(journal[1], "verdict", "Verdict", 1)
 	write(t, "other/journal.txt", strings.Join(journal, ""))
 	refused("other/journal.txt: line 2 is damaged", "other", "part-2", "part-3")
+	tape := read(t, "part-1/direct-eof/writeback=cow-shrunk/tape.txt")
+	write(t, "part-1/direct-eof/writeback=cow-shrunk/tape.txt", "damaged\n")
+	refused("part-1/direct-eof/writeback=cow-shrunk is lost or was changed", "part-1", "part-2", "part-3")
+	write(t, "part-1/direct-eof/writeback=cow-shrunk/tape.txt", tape)
 	write(t, "part-1/direct-eof/writeback=cow/tape.txt", "damaged\n")
 	refused("part-1/direct-eof/writeback=cow is lost or was changed", "part-1", "part-2", "part-3")
 	assert.Equal(t, before, tree(t, "joined"), "an error changes nothing")
@@ -234,6 +241,7 @@ func TestResumeRefuses(t *testing.T) {
 	refused("one of both has --keep", "small.yaml", "--keep")
 	refused("one of both has --no-cache", "small.yaml", "--no-cache")
 	refused("--limit or --sample are not the same", "small.yaml", "--limit", "1000")
+	refused("--shrink or --shrink-all is not the same", "small.yaml", "--shrink")
 	refused(`it is of part "", and not of "1/2"`, "small.yaml", "--shard", "1/2")
 
 	whole := read(t, "runs/journal.txt")

@@ -31,17 +31,19 @@ type runFlags struct {
 	seed    int64
 	out     string
 	keep    bool
-	timeout time.Duration
-	forTime time.Duration
-	rows    []string
-	sets    []string
-	noCache bool
-	noRules []string
-	resume  bool
-	save    time.Duration
-	limit   uint64
-	sample  int
-	shard   string
+	// shrink and shrinkAll ask for smaller counterexamples.
+	shrink, shrinkAll bool
+	timeout           time.Duration
+	forTime           time.Duration
+	rows              []string
+	sets              []string
+	noCache           bool
+	noRules           []string
+	resume            bool
+	save              time.Duration
+	limit             uint64
+	sample            int
+	shard             string
 	// coverage asks for the tables of steps and faults.
 	coverage bool
 	target   string
@@ -69,6 +71,12 @@ may be left of it is mounted and judged. --out also keeps report.json, from whic
 "untorn report" makes the other formats later, and journal.txt, which has each
 row that is done.
 
+With --shrink the counterexample of a row that breaks and was not expected to
+is made smaller at once, as "untorn shrink" does, which takes seconds: what is left of it goes to a
+directory of the same name with -shrunk, and the table ends with the command
+that replays it. --shrink-all does that for rows that are expected to break, too.
+After Ctrl-C the best so far is left.
+
 A run that ended early, by Ctrl-C, a timeout, a kill or a loss of power, is
 continued by the same command with --resume: rows that are done are taken from
 the journal, what was found out about the rows under way from what was saved
@@ -91,6 +99,8 @@ it broke before. With --sample it is judged by so many random schedules then.`,
   untorn run --suite debate --resume             # again and again until it is done
   untorn run my.yaml --limit 1000000 --sample 100000
   untorn run --suite debate --shard 2/3 --out part-2
+  untorn run my.yaml --shrink
+  untorn run no-pin retry-dirty --shrink-all
   untorn run direct-cow --target file --on /mnt/xfs/scratch
   untorn run --suite real --target recorded
   untorn run real-cow --target recorded --disk-fault eio=20,flush=1ms`,
@@ -104,6 +114,8 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().Int64Var(&f.seed, "seed", 1, "seed of random explorations")
 	c.Flags().StringVar(&f.out, "out", "runs", "where report.json and the directories of rows that broke go")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave a directory for every row")
+	c.Flags().BoolVar(&f.shrink, "shrink", false, "make the counterexample of each row smaller that breaks and was not expected to")
+	c.Flags().BoolVar(&f.shrinkAll, "shrink-all", false, "make that of each row smaller that breaks and leaves a directory")
 	c.Flags().DurationVar(&f.forTime, "for", 0, "time for each random exploration of a design, in place of explore.runs; the report\nsays how many runs that were, and with as many explore.runs they are the same")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end after this time with what is done so far, 0 for never")
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
@@ -152,6 +164,9 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	}
 	if len(f.faults) > 0 && f.target != run.RecordedTarget {
 		return usage(fmt.Errorf("--disk-fault with --target %s; allowed: --target %s", f.target, run.RecordedTarget))
+	}
+	if f.target != "model" && (f.shrink || f.shrinkAll) {
+		return usage(fmt.Errorf("--target %s with --shrink; allowed: --target model", f.target))
 	}
 	if f.target != "model" && (f.resume || f.shard != "") {
 		return usage(fmt.Errorf("--target %s with --resume or --shard; allowed: --target model", f.target))
@@ -209,6 +224,12 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	}
 	o := run.Options{Target: run.Model{}, Out: f.out, Keep: f.keep, For: f.forTime, Workers: f.workers, NoCache: f.noCache, NoReduce: off, Suite: suite, Now: time.Now,
 		Part: part, Resume: f.resume, Command: commandLine(s.args), Revision: sourceRevision(), Limit: f.limit, Sample: f.sample, SaveEvery: f.save}
+	switch {
+	case f.shrinkAll:
+		o.Shrink = run.ShrinkAll
+	case f.shrink:
+		o.Shrink = run.ShrinkUnexpected
+	}
 	line := newProgress(s.err)
 	o.Progress = line.set
 	o.Notice = func(text string) {

@@ -113,6 +113,13 @@ func detail(res *Result) []string {
 		if c.Replay != "" {
 			out = append(out, "replay: "+c.Replay)
 		}
+		if x := c.Shrunk; x != nil {
+			how := "1-minimal"
+			if !x.Minimal {
+				how = "in part"
+			}
+			out = append(out, fmt.Sprintf("shrunk: %s, %s", x.size(), how), "replay shrunk: "+x.Replay)
+		}
 	}
 	for i := range out {
 		out[i] = oneLine(out[i])

@@ -72,6 +72,10 @@ func csvColumns(r *Report) []csvColumn {
 		{"cheapest_steps", ofExample(func(c *Counterexample) string { return fmt.Sprint(c.Steps) })},
 		{"replay", ofExample(func(c *Counterexample) string { return oneLine(c.Replay) })},
 		{"id", ofExample(func(c *Counterexample) string { return c.ID })},
+		{"shrunk_minimal", ofShrunk(func(x *Shrunk) string { return fmt.Sprint(x.Minimal) })},
+		{"shrunk_operations", ofShrunk(func(x *Shrunk) string { return fmt.Sprint(x.Operations) })},
+		{"shrunk_steps", ofShrunk(func(x *Shrunk) string { return fmt.Sprint(x.Steps) })},
+		{"shrunk_replay", ofShrunk(func(x *Shrunk) string { return oneLine(x.Replay) })},
 	}
 	for _, kind := range firedKinds(r) {
 		out = append(out, csvColumn{"fired_" + kind, func(x *Result) string { return x.Fired.Get(kind) }})
@@ -99,7 +103,7 @@ func csvColumns(r *Report) []csvColumn {
 	}...)
 }
 
-// ofControl and ofExample are columns of what a row may lack.
+// ofControl, ofExample and ofShrunk are columns of what a row may lack.
 func ofControl(value func(*Control) string) func(*Result) string {
 	return func(x *Result) string {
 		if x.Control == nil {
@@ -116,4 +120,13 @@ func ofExample(value func(*Counterexample) string) func(*Result) string {
 		}
 		return value(x.Counterexample)
 	}
+}
+
+func ofShrunk(value func(*Shrunk) string) func(*Result) string {
+	return ofExample(func(c *Counterexample) string {
+		if c.Shrunk == nil {
+			return ""
+		}
+		return value(c.Shrunk)
+	})
 }

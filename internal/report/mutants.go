@@ -58,7 +58,7 @@ func WriteMutants(w io.Writer, m *Mutants) error {
 	}
 	table(&b, 3, []string{"defect", "killed by", "verdict", "f+p", "steps"}, rows)
 	fmt.Fprint(&b, "f+p: faults and preemptions of the cheapest counterexample\n\n")
-	fmt.Fprintf(&b, "%d of %d killed, %d false alarms in %d rows without a defect\n", m.Killed, m.Total, m.FalseAlarms, m.Rows)
+	fmt.Fprintf(&b, "%d of %d killed, %s in %s without a defect\n", m.Killed, m.Total, counted(m.FalseAlarms, "false alarm"), counted(m.Rows, "row"))
 	for _, a := range m.Alarms {
 		fmt.Fprintf(&b, "  false alarm: %s\n", a)
 	}

@@ -188,4 +188,19 @@ type Counterexample struct {
 	Trace       []string `json:"trace"`
 	Replay      string   `json:"replay"`       // the command, empty when nothing was written
 	ID          string   `json:"id,omitempty"` // with the scenario, the same schedule on any machine
+	// Shrunk is a smaller one of the same verdict, if one was asked for.
+	Shrunk *Shrunk `json:"shrunk,omitempty"`
+}
+
+// Shrunk is a counterexample that was made smaller. Its operations are those of
+// a scenario of its own, in its directory.
+type Shrunk struct {
+	Minimal     bool   `json:"minimal"` // no single reduction of it fails; false when there was no time to see
+	Operations  int    `json:"operations"`
+	Tasks       int    `json:"tasks"`
+	Faults      int    `json:"faults"`
+	Preemptions int    `json:"preemptions"`
+	Steps       int    `json:"steps"`
+	Replay      string `json:"replay"` // the command
+	ID          string `json:"id"`     // with the scenario of its directory
 }

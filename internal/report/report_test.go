@@ -52,7 +52,8 @@ func sample() *Report {
 
 	bad := torn
 	bad.Scenario, bad.Row, bad.Expect, bad.AsExpected = "in-place", "", "held", false
-	bad.Counterexample = &Counterexample{Verdict: "torn", Steps: 9, Replay: "untorn replay runs/in-place/single", ID: "u2-040g40r40m4g86e71g1dn1d9x0"}
+	bad.Counterexample = &Counterexample{Verdict: "torn", Steps: 9, Replay: "untorn replay runs/in-place/single", ID: "u2-040g40r40m4g86e71g1dn1d9x0",
+		Shrunk: &Shrunk{Minimal: true, Operations: 1, Tasks: 1, Steps: 7, Replay: "untorn replay runs/in-place/single-shrunk", ID: "u2-040g40r40m4g86e71g1dn1d9x0"}}
 
 	skip := base
 	skip.Scenario, skip.Row, skip.Verdict, skip.AsExpected = "product", "filesystem=ext4 folio=16KiB..16KiB writeback=cow-or-atomic", "skipped", true

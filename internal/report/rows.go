@@ -222,9 +222,9 @@ func totals(r *Report) []string {
 		}
 	}
 	lines := []string{
-		fmt.Sprintf("%d rows, %d not as expected", len(r.Results), bad),
-		fmt.Sprintf("%d schedules executed, %d steps, %d known states met,", w.Executed, w.Steps, w.CacheHits),
-		fmt.Sprintf("%d images judged in %.1f s by %d workers", w.Judged, w.Seconds, w.Workers),
+		fmt.Sprintf("%s, %d not as expected", counted(len(r.Results), "row"), bad),
+		fmt.Sprintf("%s executed, %s, %s met,", counted(w.Executed, "schedule"), counted(w.Steps, "step"), counted(w.CacheHits, "known state")),
+		fmt.Sprintf("%s judged in %.1f s by %s", counted(w.Judged, "image"), w.Seconds, counted(w.Workers, "worker")),
 	}
 	var saved []string
 	for _, f := range w.Saved {
@@ -287,13 +287,38 @@ func replays(r *Report) []replayGroup {
 		}
 		g.commands = append(g.commands, command)
 	}
+	minimal, partial := replayGroup{title: "Shrunk until no part can be left out, replay with:"}, replayGroup{title: "SHRUNK IN PART, ended early, replay with:"}
+	for _, res := range r.listed() {
+		if res.Counterexample == nil || res.Counterexample.Shrunk == nil {
+			continue
+		}
+		x := res.Counterexample.Shrunk
+		g := &partial
+		if x.Minimal {
+			g = &minimal
+		}
+		g.commands = append(g.commands, x.Replay+"  # "+x.size())
+	}
 	var out []replayGroup
-	for _, g := range []replayGroup{expected, not} {
+	for _, g := range []replayGroup{expected, not, partial, minimal} {
 		if len(g.commands) > 0 {
 			out = append(out, g)
 		}
 	}
 	return out
+}
+
+// size says how large a shrunk counterexample is.
+func (x *Shrunk) size() string {
+	return fmt.Sprintf("%s, %s, faults %d, preemptions %d, steps %d", counted(x.Operations, "operation"), counted(x.Tasks, "task"), x.Faults, x.Preemptions, x.Steps)
+}
+
+// counted prints a number of things.
+func counted[N int | uint64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // headline says what ran it, and host where and when.

@@ -42,6 +42,7 @@ type head struct {
 	NoReduce  []string    `json:"no_reduce,omitempty"`
 	Limit     uint64      `json:"limit,omitempty"`
 	Sample    int         `json:"sample,omitempty"`
+	Shrink    ShrinkRows  `json:"shrink,omitempty"`
 	Suite     bool        `json:"suite"`
 	Rows      int         `json:"rows"` // of all parts
 	Scenarios []fileprint `json:"scenarios"`
@@ -60,7 +61,8 @@ type record struct {
 	Row     int              `json:"row"` // counted from 0 over all parts
 	Code    int              `json:"code"`
 	Reached crashsim.StepSet `json:"reached"`
-	Dir     string           `json:"dir,omitempty"` // digest of its directory, if it has one
+	Dir     string           `json:"dir,omitempty"`    // digest of its directory, if it has one
+	Shrunk  string           `json:"shrunk,omitempty"` // that of the one beside it
 	Result  *report.Result   `json:"result"`
 }
 
@@ -73,7 +75,7 @@ func (e *JournalError) Error() string { return e.What }
 // head describes a run of these plans, of all parts.
 func (o *Options) head(plans []planned) *head {
 	h := &head{Journal: journalFormat, Version: Version, Engine: EngineVersion, Revision: o.Revision, Command: o.Command,
-		Part: o.Part.String(), Keep: o.Keep, NoCache: o.NoCache, NoReduce: o.NoReduce.Names(), Limit: o.Limit, Sample: o.Sample, Suite: o.Suite, Rows: len(plans)}
+		Part: o.Part.String(), Keep: o.Keep, NoCache: o.NoCache, NoReduce: o.NoReduce.Names(), Limit: o.Limit, Sample: o.Sample, Shrink: o.Shrink, Suite: o.Suite, Rows: len(plans)}
 	for first := 0; first < len(plans); {
 		sum := sha256.New()
 		n := 0
@@ -107,6 +109,8 @@ func (h *head) differs(of *head) string {
 		return "--no-reduce is not the same"
 	case of.Limit != h.Limit || of.Sample != h.Sample:
 		return "--limit or --sample are not the same"
+	case of.Shrink != h.Shrink:
+		return "--shrink or --shrink-all is not the same"
 	}
 	for i := range max(len(h.Scenarios), len(of.Scenarios)) {
 		switch {
@@ -242,7 +246,7 @@ func (o *Options) takeUp(h *head, plans []planned, out *output, old *journal.Con
 			continue
 		}
 		// A directory that is lost or changed is made again with its row.
-		if rec.Dir != "" && rec.Dir != digest(filepath.Join(out.root, resultDir(rec.Result))) {
+		if rec.changed(out.root) != "" {
 			delete(done, rec.Row)
 			continue
 		}
@@ -305,8 +309,11 @@ func readRecords(file string, c *journal.Contents) (*head, map[int]*record, erro
 // add notes that a row is done.
 func (l *log) add(row int, d *doneRow) error {
 	rec := record{Row: row, Code: d.code, Reached: d.reached, Result: d.res}
-	if d.dir {
-		rec.Dir = digest(filepath.Join(l.root, resultDir(d.res)))
+	if dir := filepath.Join(l.root, resultDir(d.res)); d.dir {
+		rec.Dir = digest(dir)
+		if d.res.Counterexample != nil && d.res.Counterexample.Shrunk != nil {
+			rec.Shrunk = digest(shrunkDir(dir))
+		}
 	}
 	if err := l.Add(&rec); err != nil {
 		return err
@@ -317,6 +324,19 @@ func (l *log) add(row int, d *doneRow) error {
 // doneRow returns the row as it was when it was noted.
 func (r *record) doneRow() doneRow {
 	return doneRow{res: r.Result, reached: r.Reached, code: r.Code, dir: r.Dir != ""}
+}
+
+// changed names the directory of the row below root that is lost or not what it
+// was, "" when there is none.
+func (r *record) changed(root string) string {
+	dir := filepath.Join(root, resultDir(r.Result))
+	if r.Dir != "" && r.Dir != digest(dir) {
+		return dir
+	}
+	if r.Shrunk != "" && r.Shrunk != digest(shrunkDir(dir)) {
+		return shrunkDir(dir)
+	}
+	return ""
 }
 
 // resultDir is the directory of a row below that of the run.
@@ -335,6 +355,9 @@ func (r *record) replayFrom(root string) {
 func nameReplays(res *report.Result, dir string) {
 	if res.Counterexample != nil {
 		res.Counterexample.Replay = replayCommand(dir)
+		if x := res.Counterexample.Shrunk; x != nil {
+			x.Replay = replayCommand(shrunkDir(dir))
+		}
 	}
 	if c := res.Control; c != nil && c.Counterexample != nil && c.Counterexample.Replay != "" {
 		c.Counterexample.Replay = replayCommand(filepath.Join(dir, "control"))

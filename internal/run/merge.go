@@ -133,8 +133,8 @@ func fit(pieces []*piece) error {
 			return say("%s is not finished: %d of %d rows are done; allowed: to continue it with %q and --resume", p.dir, len(p.done), n, p.head.Command)
 		}
 		for row := range first.head.Rows {
-			if rec := p.done[row]; rec != nil && rec.Dir != "" && rec.Dir != digest(filepath.Join(p.dir, resultDir(rec.Result))) {
-				return say("%s is lost or was changed; allowed: to continue that part with %q and --resume", filepath.Join(p.dir, resultDir(rec.Result)), p.head.Command)
+			if rec := p.done[row]; rec != nil && rec.changed(p.dir) != "" {
+				return say("%s is lost or was changed; allowed: to continue that part with %q and --resume", rec.changed(p.dir), p.head.Command)
 			}
 		}
 	}
@@ -155,6 +155,11 @@ func join(pieces []*piece, rows int, o *output, l *log) ([]doneRow, error) {
 			dir := resultDir(rec.Result)
 			if err := copyRow(filepath.Join(p.dir, dir), filepath.Join(o.root, dir)); err != nil {
 				return nil, err
+			}
+			if rec.Shrunk != "" {
+				if err := copyRow(shrunkDir(filepath.Join(p.dir, dir)), shrunkDir(filepath.Join(o.root, dir))); err != nil {
+					return nil, err
+				}
 			}
 		}
 		rec.replayFrom(o.root)

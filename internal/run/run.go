@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -38,6 +39,9 @@ type Options struct {
 	NoCache bool   // check that skipping known states changes nothing
 	// NoReduce names rules of reduction that leave nothing out.
 	NoReduce reduce.Set
+	// Shrink makes the counterexamples of rows smaller and leaves what they come
+	// to beside their directories.
+	Shrink   ShrinkRows
 	Suite    bool // the rows are all of the suite, so that what they do not reach is missing
 	Progress func(line string)
 
@@ -243,6 +247,9 @@ func (o *Options) row(ctx context.Context, p *planned, shared *controls, out *ou
 	done := doneRow{res: res, reached: design.res.Reached, code: ExitOK}
 	if done.dir, err = o.write(res, p, design, control, out); err != nil {
 		return doneRow{err: fmt.Errorf("%s: %w", out.root, err)}
+	}
+	if err := o.shrinkRow(ctx, &done, filepath.Join(out.root, resultDir(res)), rowTitle(r)); err != nil {
+		return doneRow{err: fmt.Errorf("%s: %w", rowTitle(r), err)}
 	}
 	if res.Work.NoReduce = o.NoReduce.Names(); o.NoReduce.Has(reduce.Cells) {
 		res.Equivalence = model.EquivalenceApart
