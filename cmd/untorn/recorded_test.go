@@ -148,9 +148,32 @@ func TestRecordedRows(t *testing.T) {
 	require.Contains(t, out, "its control is a mutant")
 	require.Regexp(t, `ext4-refused +refused`, out)
 	write(t, "s.yaml", onXFS)
-	code, out, errs = call(t, "run", "s.yaml", "--target", "recorded", "--set", "recovery_power_loss=1")
-	require.Equal(t, run.ExitNotBuilt, code, errs+out)
-	require.Contains(t, out+errs, "not built yet")
+	code, out, errs = call(t, "run", "s.yaml", "--target", "recorded", "--set", "recovery_power_loss=1", "--set", "filesystem=block", "--set", "writeback=atomic")
+	require.Zero(t, code, errs+out)
+	require.Contains(t, out, "not mounted")
+}
+
+// Power is lost again while crash images are mounted, and what a run left of such a
+// mount shows it again.
+func TestRecordedRecovery(t *testing.T) {
+	needsRecorded(t, "xfs")
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", onXFS)
+	code, out, errs := call(t, "run", "s.yaml", "--target", "recorded", "--keep", "--set", "recovery_power_loss=2", "--set", "runs=20")
+	require.Zero(t, code, errs+out)
+	require.Regexp(t, `(?m)^on-xfs +part +\d+ +\d+ +[1-9]\d*$`, out)
+	dir := filepath.Join("runs", "on-xfs", "single")
+	require.FileExists(t, filepath.Join(dir, "mount-2.bin"))
+	code, out, errs = call(t, "replay", dir)
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "power is lost again before entry")
+	require.Contains(t, out, "mount 2 of what that left")
+	require.Contains(t, out, "held: every unit is whole")
+	// Damage is named.
+	require.NoError(t, os.Truncate(filepath.Join(dir, "mount-2.bin"), 700))
+	code, _, errs = call(t, "replay", dir)
+	require.Equal(t, run.ExitUsage, code)
+	require.Contains(t, errs, "mount-2.bin")
 }
 
 // A disk with faults is no reason for a run to fail: an operation that the caller

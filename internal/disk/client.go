@@ -61,7 +61,15 @@ func (p *Process) ask(line string) (string, error) {
 	if strings.Contains(line, "\n") {
 		return "", fmt.Errorf("%q has more than one line", line)
 	}
+	return p.send(line, nil)
+}
+
+// send sends a line and what follows it, and returns the answer.
+func (p *Process) send(line string, more []byte) (string, error) {
 	_, err := io.WriteString(p.in, line+"\n")
+	if err == nil && more != nil {
+		_, err = p.in.Write(more)
+	}
 	answer := ""
 	if err == nil {
 		answer, err = p.out.ReadString('\n')
@@ -93,6 +101,23 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Record begins the recording.
 func (p *Process) Record() error { _, err := p.ask("start"); return err }
 
+// Base sets the log of writes onto zeros that Load begins with.
+func (p *Process) Base(log []logwrites.Entry) error { return p.give("base", log) }
+
+// Load makes the disk what Base and a log of writes over it say, and begins a
+// recording that Log returns without what was there before. Nothing may have the
+// disk open.
+func (p *Process) Load(log []logwrites.Entry) error { return p.give("load", log) }
+
+func (p *Process) give(what string, log []logwrites.Entry) error {
+	var b bytes.Buffer
+	if err := logwrites.Write(&b, log); err != nil {
+		return err
+	}
+	_, err := p.send(fmt.Sprintf("%s %d", what, b.Len()), b.Bytes())
+	return err
+}
+
 // Mark puts a line into the log.
 func (p *Process) Mark(text string) error { _, err := p.ask("mark " + text); return err }
 
@@ -102,8 +127,8 @@ func (p *Process) SetFaults(f Faults) error {
 	return err
 }
 
-// Log ends the recording and returns it: what was on the disk, as writes, a
-// flush, StartMark, and all that came then.
+// Log ends the recording and returns it. One that Record began has what was on the
+// disk, as writes, a flush, StartMark, and all that came then.
 func (p *Process) Log() ([]logwrites.Entry, error) {
 	line, err := p.ask("log")
 	if err != nil {

@@ -88,6 +88,27 @@ func (d *Disk) Start() {
 	d.recording = true
 }
 
+// Load makes the disk what logs of writes onto zeros say, one after the other, with
+// no defects, and begins a recording that holds what comes then and nothing else.
+func (d *Disk) Load(logs ...[]logwrites.Entry) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.chunks = make(map[int64][]byte)
+	for _, log := range logs {
+		for i := range log {
+			e := &log[i]
+			offset := int64(e.Sector) * blk.SectorSize
+			if err := d.check(offset, int64(len(e.Data))); err != nil || e.Flags != 0 {
+				return fmt.Errorf("entry %d is no write to this disk", i)
+			}
+			d.put(e.Data, offset)
+		}
+	}
+	d.log, d.bytes, d.full, d.commands, d.faults = nil, 0, false, 0, Faults{}
+	d.recording = true
+	return nil
+}
+
 // content logs what is on the disk as writes, block by block where it is not
 // zeros.
 func (d *Disk) content() {

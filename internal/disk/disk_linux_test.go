@@ -136,6 +136,51 @@ func TestLogIsTheDisk(t *testing.T) {
 	require.Equal(t, strings.TrimSpace(want4), strings.Join(order, " "))
 }
 
+// A disk that is loaded is the base and what is put over it, whatever it was
+// before, and its log is what came then.
+func TestLoad(t *testing.T) {
+	const size = 1 << 20
+	p := start(t, size)
+	write := func(at int, b byte, n int) logwrites.Entry {
+		return logwrites.Entry{Sector: uint64(at), Sectors: uint64(n), Data: bytes.Repeat([]byte{b}, n*512)}
+	}
+	base, over := []logwrites.Entry{write(8, 1, 200), write(1000, 2, 8)}, []logwrites.Entry{write(100, 3, 8)}
+	require.NoError(t, p.Base(base))
+	for range 2 {
+		require.NoError(t, p.Load(over))
+		path, fd, err := sys.AttachLoop(p.Path(), sys.LoopOptions{Direct: true})
+		require.NoError(t, err)
+		f, err := sys.Open(path, sys.ReadWrite|sys.Direct)
+		require.NoError(t, err)
+		got, err := sys.Aligned(size)
+		require.NoError(t, err)
+		n, err := sys.Preadv2(f, [][]byte{got}, 0, 0)
+		require.NoError(t, err)
+		require.Equal(t, size, n)
+		require.True(t, bytes.Equal(apply(size, append(base[:2:2], over...)), got))
+		_, err = sys.Pwritev2(f, [][]byte{got[:4096]}, 64<<10, 0)
+		require.NoError(t, err)
+		require.NoError(t, sys.Fsync(f))
+		log, err := p.Log()
+		require.NoError(t, err)
+		// The loop device may flush when it is made.
+		for len(log) > 2 && log[0].Flags == logwrites.Flush {
+			log = log[1:]
+		}
+		require.Len(t, log, 2)
+		require.EqualValues(t, 128, log[0].Sector)
+		require.True(t, bytes.Equal(got[:4096], log[0].Data))
+		require.Equal(t, logwrites.Entry{Flags: logwrites.Flush}, log[1])
+		require.NoError(t, sys.Close(f))
+		require.NoError(t, sys.DetachLoop(fd))
+		require.NoError(t, sys.Close(fd))
+		require.NoError(t, sys.Unmap(got))
+	}
+	require.ErrorContains(t, p.Load([]logwrites.Entry{write(size/512, 1, 1)}), "entry 0 is no write to this disk")
+	require.ErrorContains(t, p.Load([]logwrites.Entry{{Flags: logwrites.Flush}}), "entry 0 is no write to this disk")
+	require.NoError(t, p.Close())
+}
+
 // A command that the disk fails is an error above, and only that one; half of a
 // short write is lost.
 func TestFaults(t *testing.T) {
@@ -192,6 +237,7 @@ func TestRequests(t *testing.T) {
 		{"size x\n", "error "},
 		{"size 100\n", "error a disk of 100 bytes"},
 		{"nonsense\n", `error "nonsense" out of place`},
+		{"load 5\n", `error "load 5" out of place`},
 	} {
 		server := exec.Command(command[0], command[1:]...)
 		server.Stdin = strings.NewReader(c.in)

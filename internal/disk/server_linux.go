@@ -7,10 +7,12 @@ import (
 	"io"
 	"log"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"untorn/internal/blk/logwrites"
 	"untorn/internal/sys"
 )
 
@@ -19,6 +21,8 @@ import (
 //
 //	size BYTES              -> root FD: open FD/disk of this process
 //	start                   -> ok: the recording begins
+//	base BYTES, and a log   -> ok: what load begins with
+//	load BYTES, and a log   -> ok: the disk is what the base and the log make of zeros, and a recording begins
 //	mark TEXT               -> ok: TEXT stands in the log
 //	faults FAIL SHORT MICRO -> ok: as Faults has them
 //	log                     -> log BYTES, and the log: the recording has ended
@@ -28,14 +32,21 @@ import (
 // other process.
 func Serve(in io.Reader, out io.Writer) error {
 	sys.NotInterrupted()
-	s := &server{out: bufio.NewWriter(out)}
+	s := &server{in: bufio.NewReader(in), out: bufio.NewWriter(out)}
 	// What the capabilities of the process do not allow is done without: the
 	// memory of the machine has to be short for it to matter.
 	_, _ = sys.FlushesIO(), sys.LockMemory()
 	debug.SetGCPercent(50)
-	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		if err := s.line(lines.Text()); err != nil {
+	var ended error
+	for {
+		text, err := s.in.ReadString('\n')
+		if err != nil {
+			if err != io.EOF {
+				ended = err
+			}
+			break
+		}
+		if err := s.line(strings.TrimSuffix(text, "\n")); err != nil {
 			fmt.Fprintf(s.out, "error %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
 		}
 		if err := s.out.Flush(); err != nil {
@@ -43,7 +54,7 @@ func Serve(in io.Reader, out io.Writer) error {
 		}
 	}
 	if s.disk == nil {
-		return lines.Err()
+		return ended
 	}
 	// The root keeps the mount, and so does a loop device that still has the
 	// file: when both are gone the kernel ends the connection.
@@ -55,8 +66,10 @@ func Serve(in io.Reader, out io.Writer) error {
 }
 
 type server struct {
+	in    *bufio.Reader
 	out   *bufio.Writer
 	disk  *Disk
+	base  []logwrites.Entry
 	root  int
 	ended chan struct{}
 }
@@ -79,6 +92,16 @@ func (s *server) line(text string) error {
 		return nil
 	case "start":
 		s.disk.Start()
+	case "base", "load":
+		log, err := s.follows(rest)
+		if err != nil {
+			return err
+		}
+		if word == "base" {
+			s.base = log
+		} else if err := s.disk.Load(s.base, log); err != nil {
+			return err
+		}
 	case "mark":
 		if err := s.disk.Mark(rest); err != nil {
 			return err
@@ -102,6 +125,19 @@ func (s *server) line(text string) error {
 	}
 	fmt.Fprintln(s.out, "ok")
 	return nil
+}
+
+// follows reads the log that follows a line.
+func (s *server) follows(length string) ([]logwrites.Entry, error) {
+	n, err := strconv.ParseInt(length, 10, 64)
+	if err != nil || n < 0 || n > 2*maxLog {
+		return nil, fmt.Errorf("a log of %q bytes", length)
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(s.in, b); err != nil {
+		return nil, err
+	}
+	return logwrites.Read(bytes.NewReader(b))
 }
 
 // mount makes the disk and serves it.

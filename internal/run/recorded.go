@@ -120,6 +120,8 @@ func recordedNonsense(r *scenarios.Row) string {
 		return fmt.Sprintf("design.submit %s belongs to the model; the running kernel has direct and writeback", d.Submit)
 	case d.Submit == engine.SubmitDirect && d.Filesystem == engine.XFS && d.Writeback == engine.WritebackAtomic:
 		return "design.writeback atomic: a loop device has no atomic limit, so that XFS writes to new blocks; allowed: cow, cow-or-atomic"
+	case r.Faults.RecoveryPowerLoss > 0 && d.Filesystem == engine.BlockDevice:
+		return "faults.recovery_power_loss: a device without a file system is not mounted"
 	case !r.Faults.PowerLoss:
 		return "faults.power_loss is off, and a recorded disk is there to lose power"
 	}
@@ -131,15 +133,6 @@ func recordedNonsense(r *scenarios.Row) string {
 	return ""
 }
 
-// recordedNotBuilt says what of a row a recorded disk cannot do yet, or "".
-func recordedNotBuilt(r *scenarios.Row) string {
-	switch {
-	case r.Faults.RecoveryPowerLoss > 0:
-		return "faults.recovery_power_loss on a recorded disk: not built yet"
-	}
-	return ""
-}
-
 // recordedConfig is an arm of a row.
 func recordedConfig(r *scenarios.Row, w *workloads.Workload, c Recorded) *recorded.Config {
 	v := &r.Device
@@ -147,7 +140,7 @@ func recordedConfig(r *scenarios.Row, w *workloads.Workload, c Recorded) *record
 		Block: r.Design.Block, Cluster: r.Design.Cluster, MaxAtomicWrite: r.Design.MaxAtomicWrite,
 		Device: recorded.Device{LBA: v.LBA, NAWUPF: v.NAWUPF, Boundary: v.Boundary, BoundaryOffset: v.BoundaryOffset,
 			PartitionOffset: v.PartitionOffset, Protected: v.Protected, CachedLBA: v.CachedAtomicity == nvme.LBAUnit, Garbage: v.Tear == nvme.TearGarbage, FlushLies: v.FlushLies},
-		Faults: c.Faults, ForceLog: r.Faults.Kinds[crashsim.LogForce], Server: c.Server}
+		Remounts: r.Faults.RecoveryPowerLoss, Faults: c.Faults, ForceLog: r.Faults.Kinds[crashsim.LogForce], Server: c.Server}
 }
 
 func recordedResult(r *scenarios.Row) *report.Result {
@@ -193,12 +186,8 @@ func (x *recordedRow) run(ctx context.Context, out *output) error {
 	if r.Skip != "" {
 		nonsense = r.Skip
 	}
-	switch notBuilt := recordedNotBuilt(r); {
-	case nonsense != "":
+	if nonsense != "" {
 		res.Verdict, res.Reason, res.AsExpected = verifier.Skipped.String(), nonsense, true
-		return nil
-	case notBuilt != "":
-		res.Verdict, res.Reason, res.NotBuilt = verifier.NotChecked.String(), notBuilt, true
 		return nil
 	}
 	start := x.o.Now()
@@ -230,6 +219,8 @@ func (x *recordedRow) run(ctx context.Context, out *output) error {
 			reason = fmt.Sprintf("the control has to earn %v, and earned %v: this test was not seen to fail", want, control.verdict)
 		} else if r.Named[crashsim.LogForce] && design.res.Recording.Forced+control.res.Recording.Forced == 0 {
 			verdict, reason = verifier.Inconclusive, "the scenario names log_force, which struck in neither arm"
+		} else if r.NamedRecovery && design.res.Again+control.res.Again == 0 {
+			verdict, reason = verifier.Inconclusive, "the scenario names recovery_power_loss, and no mount left an image of its own when power was lost in it"
 		}
 	}
 	x.fill(design, control, verdict, reason)
@@ -329,6 +320,10 @@ func (x *recordedRow) fill(design, control *recordedArm, verdict verifier.Verdic
 		}
 	}
 	res.Fired = res.Fired.Text("power_loss", strconv.Itoa(d.Space.Cuts))
+	if x.r.Faults.RecoveryPowerLoss > 0 {
+		res.Fired = res.Fired.Text("recovery_power_loss", strconv.Itoa(d.Again))
+		res.Assumptions = append(res.Assumptions, fmt.Sprintf("%d moments of mounts at which power is lost again, sampled like the others", d.Space.MountCuts))
+	}
 	if x.r.Faults.Kinds[crashsim.LogForce] {
 		res.Fired = res.Fired.Text(crashsim.LogForce.String(), strconv.Itoa(d.Recording.Forced))
 	}

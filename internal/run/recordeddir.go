@@ -63,6 +63,15 @@ func (x *recordedRow) writeArm(dir string, res *report.Result, scenario string, 
 	if err := logwrites.Write(&log, a.res.Recording.Log()); err != nil {
 		return err
 	}
+	for i, entries := range a.example.Found.Mounts {
+		var mount bytes.Buffer
+		if err := logwrites.Write(&mount, entries); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, mountLog(i)), mount.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
 	for i := range a.cfg.Workload.Ops {
 		fmt.Fprintln(&ops, a.cfg.Workload.Ops[i])
 	}
@@ -78,6 +87,9 @@ func (x *recordedRow) writeArm(dir string, res *report.Result, scenario string, 
 	}
 	return writeMedium(filepath.Join(dir, "image.raw"), a)
 }
+
+// mountLog names the log of the i-th mount in which power was lost.
+func mountLog(i int) string { return fmt.Sprintf("mount-%d.bin", i+1) }
 
 // writeMedium writes the offending image, with holes where it is zeros.
 func writeMedium(file string, a *recordedArm) (err error) {
@@ -145,26 +157,41 @@ func replayRecorded(w io.Writer, dir string) (int, error) {
 
 // readRecorded reads the log and the cut of a run directory.
 func readRecorded(dir string, c *recorded.Config) (*recorded.Recording, *recorded.Found, error) {
-	name := filepath.Join(dir, "log.bin")
-	data, err := readSmall(name)
+	log, err := readLog(filepath.Join(dir, "log.bin"))
 	if err != nil {
 		return nil, nil, err
 	}
-	log, err := logwrites.Read(bytes.NewReader(data))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
-	}
 	rec, err := recorded.Load(c, log)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, fmt.Errorf("%s: %w", filepath.Join(dir, "log.bin"), err)
 	}
-	name = filepath.Join(dir, "tape.txt")
-	if data, err = readSmall(name); err != nil {
+	name := filepath.Join(dir, "tape.txt")
+	data, err := readSmall(name)
+	if err != nil {
 		return nil, nil, err
 	}
 	found, err := recorded.ParseFound(string(data))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
+	for i := range found.Again {
+		mount, err := readLog(filepath.Join(dir, mountLog(i)))
+		if err != nil {
+			return nil, nil, err
+		}
+		found.Mounts = append(found.Mounts, mount)
+	}
 	return rec, found, nil
+}
+
+func readLog(name string) ([]logwrites.Entry, error) {
+	data, err := readSmall(name)
+	if err != nil {
+		return nil, err
+	}
+	log, err := logwrites.Read(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return log, nil
 }

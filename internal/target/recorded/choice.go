@@ -1,6 +1,10 @@
 package recorded
 
-import "fmt"
+import (
+	"fmt"
+
+	"untorn/internal/blk/logwrites"
+)
 
 // Piece is what became of one piece of a write that power was lost under.
 type Piece uint8
@@ -65,9 +69,9 @@ func runs(pieces []Piece, of Piece) string {
 	return s
 }
 
-// Found is an image that a loss of power at one cut may leave.
-type Found struct {
-	Cut     int // entries of the log before the loss of power
+// Loss is a loss of power and what it left.
+type Loss struct {
+	Cut     int // entries of the log before it
 	Image   int // index of the distinct image
 	Choices []Choice
 }
@@ -75,16 +79,44 @@ type Found struct {
 // String says what became of the pending writes:
 //
 //	writes 57 whole, 58 lost, 60 4 of 8 pieces (0-3)
-func (f *Found) String() string {
+func (l *Loss) String() string {
 	s := ""
-	for i := range f.Choices {
+	for i := range l.Choices {
 		if i > 0 {
 			s += ", "
 		}
-		s += f.Choices[i].String()
+		s += l.Choices[i].String()
 	}
 	if s == "" {
 		return "nothing is pending"
 	}
 	return "writes " + s
+}
+
+// Found is an image that a loss of power at one cut may leave, or, when power was
+// lost again while that was mounted, and perhaps while that one was, the image that
+// was left in the end.
+type Found struct {
+	Loss
+	Again []Loss
+	// Mounts are the logs of the mounts that power was lost in, of a Found that is
+	// saved.
+	Mounts [][]logwrites.Entry
+}
+
+// left is the index of the image in the end.
+func (f *Found) left() int {
+	if n := len(f.Again); n > 0 {
+		return f.Again[n-1].Image
+	}
+	return f.Image
+}
+
+// String says what became of the pending writes, each time.
+func (f *Found) String() string {
+	s := f.Loss.String()
+	for i := range f.Again {
+		s += fmt.Sprintf("; power is lost again before entry %d of mount %d: %v", f.Again[i].Cut, i+1, &f.Again[i])
+	}
+	return s
 }

@@ -27,6 +27,8 @@ type Config struct {
 
 	Device Device
 	Faults disk.Faults
+	// Remounts is how often power may be lost again while an image is mounted.
+	Remounts int
 	// ForceLog has the log forced all the time, as the log worker may.
 	ForceLog bool
 	Server   []string // the command that serves the disk, see disk.Serve

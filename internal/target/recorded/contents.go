@@ -1,6 +1,7 @@
 package recorded
 
 import (
+	"bytes"
 	"hash/maphash"
 	"sync"
 
@@ -26,7 +27,7 @@ func newContents() *contents {
 	return c
 }
 
-// number returns the number of a sector, which it keeps.
+// number returns the number of a sector.
 func (c *contents) number(b []byte) content {
 	h := maphash.Bytes(c.seed, b)
 	c.mu.Lock()
@@ -37,7 +38,7 @@ func (c *contents) number(b []byte) content {
 		}
 	}
 	n := content(len(c.bytes))
-	c.bytes = append(c.bytes, b)
+	c.bytes = append(c.bytes, bytes.Clone(b))
 	c.known[h] = append(c.known[h], n)
 	return n
 }

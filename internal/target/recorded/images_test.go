@@ -42,6 +42,16 @@ func (s *Space) named(img *Image, sectors int) string {
 	return string(out)
 }
 
+// contentOf is the same as a write of all of it.
+func (s *Space) contentOf(img *Image, sectors int) []logwrites.Entry {
+	e := logwrites.Entry{Sectors: uint64(sectors)}
+	m := s.medium(img)
+	for i := range sectors {
+		e.Data = append(e.Data, s.contents.sector(m.get(int64(i)))...)
+	}
+	return []logwrites.Entry{e}
+}
+
 // bruteForce lists every medium that the crash rule allows at a cut, written
 // down without looking at how enumerate does it.
 func bruteForce(base, entries []logwrites.Entry, d *Device, sectors int) map[string]bool {
@@ -122,24 +132,27 @@ func bruteForce(base, entries []logwrites.Entry, d *Device, sectors int) map[str
 func TestImagesKeepToTheCrashRule(t *testing.T) {
 	const sectors = 24
 	r := rand.New(rand.NewSource(7))
-	whole, bad := 0, 0
+	whole, bad, again := 0, 0, 0
 	for run := range 300 {
 		d := Device{LBA: []int64{512, 1024}[r.Intn(2)], NAWUPF: []int64{512, 2048, 4096}[r.Intn(3)], Boundary: []int64{0, 4096}[r.Intn(2)],
 			Protected: r.Intn(5) == 0, CachedLBA: r.Intn(5) == 0, Garbage: r.Intn(4) == 0, FlushLies: r.Intn(8) == 0}
 		lba := int(d.LBA / 512)
-		rec := &Recording{Base: []logwrites.Entry{entry('0', 0, sectors)}, Entries: []logwrites.Entry{said("call 1")}}
-		for i := range 4 {
-			n := (1 + r.Intn(3)) * lba
-			at := r.Intn((sectors-n)/lba) * lba
-			switch r.Intn(6) {
-			case 0:
-				rec.Entries = append(rec.Entries, flush)
-			case 1:
-				rec.Entries = append(rec.Entries, logwrites.Entry{Flags: logwrites.Discard, Sector: uint64(at), Sectors: uint64(n)})
-			default:
-				rec.Entries = append(rec.Entries, entry(byte('a'+i), at, n))
+		commands := func(count int, name byte) (out []logwrites.Entry) {
+			for i := range count {
+				n := (1 + r.Intn(3)) * lba
+				at := r.Intn((sectors-n)/lba) * lba
+				switch r.Intn(6) {
+				case 0:
+					out = append(out, flush)
+				case 1:
+					out = append(out, logwrites.Entry{Flags: logwrites.Discard, Sector: uint64(at), Sectors: uint64(n)})
+				default:
+					out = append(out, entry(name+byte(i), at, n))
+				}
 			}
+			return out
 		}
+		rec := &Recording{Base: []logwrites.Entry{entry('0', 0, sectors)}, Entries: append([]logwrites.Entry{said("call 1")}, commands(4, 'a')...)}
 		s, err := rec.enumerate(&d, 1000, uint64(run))
 		require.NoError(t, err)
 		at := make(map[int]map[string]bool)
@@ -164,7 +177,38 @@ func TestImagesKeepToTheCrashRule(t *testing.T) {
 		if s.Whole {
 			whole++
 		}
+
+		// The same of the log of a mount, over one of the images.
+		mounted := r.Intn(len(s.Images))
+		base := s.contentOf(&s.Images[mounted], sectors)
+		log := commands(2, 'm')
+		events, err := s.events(log, &d)
+		require.NoError(t, err)
+		cuts := s.cuts(events, s.medium(&s.Images[mounted]), &d, 1, len(log))
+		for i := range cuts {
+			cuts[i].parent = mounted
+		}
+		s.Whole = true
+		s.takeAll(cuts, len(s.Images)+1000, uint64(run))
+		got := map[string]bool{}
+		for _, l := range s.again[mounted] {
+			got[s.named(&s.Images[l.Image], sectors)] = true
+		}
+		want := map[string]bool{}
+		for cut := 1; cut <= len(log); cut++ {
+			for m := range bruteForce(base, log[:cut], &d, sectors) {
+				want[m] = true
+			}
+		}
+		for m := range got {
+			require.True(t, want[m], "run %d: an image that no loss of power in a mount leaves", run)
+		}
+		if s.Whole {
+			require.Equal(t, want, got, "run %d", run)
+			again++
+		}
 	}
+	require.Greater(t, again, 150)
 	require.Greater(t, whole, 50)
 	require.Less(t, whole, 250)
 	require.Greater(t, bad, 100, "images with garbage")
@@ -226,16 +270,19 @@ func TestBetween(t *testing.T) {
 
 // A saved cut reads back, and damage to it is an error that names the line.
 func TestSavedCut(t *testing.T) {
-	f := &Found{Cut: 57, Choices: []Choice{
+	f := &Found{Loss: Loss{Cut: 57, Choices: []Choice{
 		{Write: 50, Pieces: []Piece{There}},
 		{Write: 51, Pieces: []Piece{There, There, Lost, Lost, There}},
 		{Write: 52, Pieces: make([]Piece, 3)},
 		{Write: 53, Pieces: []Piece{Garbage, There, Garbage, Garbage}},
 		{Write: 54, Pieces: []Piece{Garbage, Lost}},
-	}}
+	}}}
 	require.Equal(t, "writes 50 whole, 51 3 of 5 pieces (0-1 4), 52 lost, 53 1 of 4 pieces (1), garbage in (0 2-3), 54 lost, garbage in (0)", f.String())
 	text := "untorn recorded 1\ncut 57\nwrite 50 of 1: 0\nwrite 51 of 5: 0-1 4\nwrite 52 of 3: none\nwrite 53 of 4: 1 garbage 0 2-3\nwrite 54 of 2: none garbage 0\n"
+	f.Again = []Loss{{Cut: 4}, {Cut: 1, Choices: []Choice{{Write: 0, Pieces: []Piece{There, Lost}}}}}
+	text += "mount cut 4\nmount cut 1\nwrite 0 of 2: 0\n"
 	require.Equal(t, text, f.Text())
+	require.Contains(t, f.String(), "; power is lost again before entry 4 of mount 1: nothing is pending; power is lost again before entry 1 of mount 2: writes 0 1 of 2 pieces (0)")
 	got, err := ParseFound(text)
 	require.NoError(t, err)
 	require.Equal(t, f, got)
@@ -248,6 +295,9 @@ func TestSavedCut(t *testing.T) {
 		"untorn recorded 1\ncut 1\nwrite 1 of 2: 1-0\n":       "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 2: garbage 0\n": "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 2: 0 none\n":    "line 3",
+		"untorn recorded 1\nmount cut 1\n":                    "line 2",
+		"untorn recorded 1\ncut 1\nmount cut 0\n":             "line 3",
+		"untorn recorded 1\ncut 1\nmount 1\n":                 "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 0: none":        "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 2":              "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 99999999: none": "line 3",
@@ -259,7 +309,7 @@ func TestSavedCut(t *testing.T) {
 
 func FuzzParseFound(f *testing.F) {
 	f.Add("untorn recorded 1\ncut 57\nwrite 51 of 5: 0-1 4\n")
-	f.Add("untorn recorded 1\ncut 57\nwrite 51 of 5: none garbage 4\n")
+	f.Add("untorn recorded 1\ncut 57\nwrite 51 of 5: none garbage 4\nmount cut 3\nwrite 1 of 2: 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if x, err := ParseFound(text); err == nil {
 			again, err := ParseFound(x.Text())

@@ -1,13 +1,11 @@
 package recorded
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 
 	"untorn/internal/blk"
+	"untorn/internal/blk/logwrites"
 	"untorn/internal/sys"
 	"untorn/internal/target/file"
 	"untorn/verifier"
@@ -17,37 +15,6 @@ import (
 type Recovered struct {
 	File   *verifier.File // nil when recovery failed
 	Broken string         // why it failed
-}
-
-// recover mounts every image of a space, several at a time, and reads the file.
-// done is told how many are done. When ctx ends those that are missing are nil.
-func (c *Config) recover(ctx context.Context, r *Recording, s *Space, workers int, done func(n int)) ([]*Recovered, error) {
-	out := make([]*Recovered, len(s.Images))
-	var next, finished atomic.Int64
-	var failed atomic.Pointer[error]
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for ctx.Err() == nil && failed.Load() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(out) {
-					return
-				}
-				x, err := c.recoverOne(r, s, &s.Images[i])
-				if err != nil {
-					failed.Store(&err)
-					return
-				}
-				out[i] = x
-				done(int(finished.Add(1)))
-			}
-		})
-	}
-	wg.Wait()
-	if err := failed.Load(); err != nil {
-		return nil, *err
-	}
-	return out, nil
 }
 
 // recoverOne writes an image into memory, lets the kernel mount it, which
@@ -66,9 +33,15 @@ func (c *Config) recoverOne(r *Recording, s *Space, img *Image) (x *Recovered, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, detach(loop)) }()
+	return c.readMounted(dev, func() error { return nil })
+}
+
+// readMounted lets the kernel mount a device, which recovers what is on it, reads
+// the file, and calls read before it is unmounted.
+func (c *Config) readMounted(dev string, read func() error) (x *Recovered, err error) {
 	if c.Filesystem == "block" {
 		f, _, err := file.ReadFile(dev, c.Workload.File, 0)
-		return &Recovered{File: f}, err
+		return &Recovered{File: f}, errors.Join(err, read())
 	}
 	options := map[string]string{}
 	if c.Filesystem == "xfs" {
@@ -89,7 +62,7 @@ func (c *Config) recoverOne(r *Recording, s *Space, img *Image) (x *Recovered, e
 		}
 		return &Recovered{Broken: "the file cannot be read: " + err.Error()}, nil
 	}
-	return &Recovered{File: f}, nil
+	return &Recovered{File: f}, read()
 }
 
 // machine reports whether an error says something about the machine and nothing
@@ -110,13 +83,26 @@ func writeImage(fd int, r *Recording, s *Space, img *Image) error {
 // eachRun calls put for the runs of sectors that make an image of a disk of
 // zeros; later ones replace earlier ones.
 func (r *Recording) eachRun(s *Space, img *Image, put func(b []byte, sector int64) error) error {
-	for i := range r.Base {
-		if e := &r.Base[i]; e.Flags == 0 {
-			if err := put(e.Data, int64(e.Sector)); err != nil {
-				return err
-			}
+	for _, e := range r.content() {
+		if err := put(e.Data, int64(e.Sector)); err != nil {
+			return err
 		}
 	}
+	return s.eachChange(img, put)
+}
+
+// content is the writes that make the disk before the operations out of zeros.
+func (r *Recording) content() (out []logwrites.Entry) {
+	for i := range r.Base {
+		if e := &r.Base[i]; e.Flags == 0 {
+			out = append(out, *e)
+		}
+	}
+	return out
+}
+
+// eachChange calls put for the runs of sectors in which an image is not the base.
+func (s *Space) eachChange(img *Image, put func(b []byte, sector int64) error) error {
 	var run []byte
 	for i := range img.delta {
 		run = append(run, s.contents.sector(img.delta[i].content)...)

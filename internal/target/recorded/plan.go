@@ -7,8 +7,9 @@ type cut struct {
 	entries int
 	hard    *medium  // shared by neighbours until a flush
 	pending []*write // in the order in which they apply
-	planned [][]Choice
+	planned []func() []Choice
 	whole   bool // planned is all that there is
+	parent  int  // the image that was mounted, -1 for the log of the operations
 }
 
 // maxSubsets is the number of images of a cut up to which every one is taken.
@@ -20,8 +21,11 @@ const maxSubsets = 64
 // that data moved, next to half of that data, is among them.
 func (c *cut) plan() {
 	n := len(c.pending)
-	all, none := c.choice(func(int) Piece { return There }), c.choice(func(int) Piece { return Lost })
-	c.planned = append(c.planned, all, none)
+	add := func(of func(i int) Piece) {
+		c.planned = append(c.planned, func() []Choice { return c.choice(of) })
+	}
+	add(func(int) Piece { return There })
+	add(func(int) Piece { return Lost })
 	if n == 0 {
 		c.planned, c.whole = c.planned[:1], true
 		return
@@ -29,16 +33,17 @@ func (c *cut) plan() {
 	if total := c.subsets(); total <= maxSubsets {
 		c.whole = true
 		for m := range total {
-			c.planned = append(c.planned, c.subset(m))
+			c.planned = append(c.planned, func() []Choice { return c.subset(m) })
 		}
 		return
 	}
 	before := func(i int) func(int) Piece { return func(k int) Piece { return thereIf(k < i) } }
 	for i := n - 1; i >= 0; i-- {
-		c.planned = append(c.planned, c.choice(before(i)))
+		add(before(i))
 	}
 	for i := range n {
-		c.planned = append(c.planned, c.choice(func(k int) Piece { return thereIf(k != i) }), c.choice(func(k int) Piece { return thereIf(k == i) }))
+		add(func(k int) Piece { return thereIf(k != i) })
+		add(func(k int) Piece { return thereIf(k == i) })
 	}
 	for _, part := range parts {
 		for i := n - 1; i >= 0; i-- {
@@ -52,10 +57,10 @@ func (c *cut) plan() {
 				before(i),
 			} {
 				if w.pieces > 1 {
-					c.planned = append(c.planned, c.split(i, rest, part, Lost))
+					c.planned = append(c.planned, func() []Choice { return c.split(i, rest, part, Lost) })
 				}
 				if w.garbage {
-					c.planned = append(c.planned, c.split(i, rest, part, Garbage))
+					c.planned = append(c.planned, func() []Choice { return c.split(i, rest, part, Garbage) })
 				}
 			}
 		}

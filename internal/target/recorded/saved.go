@@ -25,11 +25,24 @@ const savedMagic = "untorn recorded 1"
 //	write 52 of 1: 0
 //	write 55 of 32: 0-15 garbage 16 18-19
 //	write 56 of 8: none
+//	mount cut 3
+//	write 2 of 8: 0-5
+//
+// What follows a mount is of the log of that mount, in which power was lost again.
 func (f *Found) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\ncut %d\n", savedMagic, f.Cut)
-	for i := range f.Choices {
-		c := &f.Choices[i]
+	f.Loss.text(&b)
+	for i := range f.Again {
+		fmt.Fprintf(&b, "mount cut %d\n", f.Again[i].Cut)
+		f.Again[i].text(&b)
+	}
+	return b.String()
+}
+
+func (l *Loss) text(b *strings.Builder) {
+	for i := range l.Choices {
+		c := &l.Choices[i]
 		set := runs(c.Pieces, There)
 		if set == "" {
 			set = "none"
@@ -37,9 +50,8 @@ func (f *Found) Text() string {
 		if bad := runs(c.Pieces, Garbage); bad != "" {
 			set += " garbage " + bad
 		}
-		fmt.Fprintf(&b, "write %d of %d: %s\n", c.Write, len(c.Pieces), set)
+		fmt.Fprintf(b, "write %d of %d: %s\n", c.Write, len(c.Pieces), set)
 	}
-	return b.String()
 }
 
 // maxSavedPieces bounds the pieces of a write that is parsed.
@@ -61,18 +73,23 @@ func ParseFound(text string) (*Found, error) {
 }
 
 func (f *Found) line(i int, line string) error {
-	switch i {
-	case 0:
+	if i == 0 {
 		if line != savedMagic {
 			return fmt.Errorf("%.40q where %q is expected", line, savedMagic)
 		}
 		return nil
-	case 1:
-		n, err := strconv.Atoi(strings.TrimPrefix(line, "cut "))
-		if err != nil || n < 1 {
+	}
+	if rest, mount := strings.CutPrefix(line, "mount "); mount || i == 1 {
+		digits, ok := strings.CutPrefix(rest, "cut ")
+		n, err := strconv.Atoi(digits)
+		if !ok || err != nil || n < 1 || mount == (i == 1) {
 			return fmt.Errorf("%.40q where a cut is expected", line)
 		}
-		f.Cut = n
+		if mount {
+			f.Again = append(f.Again, Loss{Cut: n})
+		} else {
+			f.Cut = n
+		}
 		return nil
 	}
 	head, set, ok := strings.Cut(line, ": ")
@@ -103,7 +120,11 @@ func (f *Found) line(i int, line string) error {
 			c.Pieces[k] = is
 		}
 	}
-	f.Choices = append(f.Choices, c)
+	l := &f.Loss
+	if n := len(f.Again); n > 0 {
+		l = &f.Again[n-1]
+	}
+	l.Choices = append(l.Choices, c)
 	return nil
 }
 
@@ -127,12 +148,12 @@ func Load(c *Config, log []logwrites.Entry) (*Recording, error) {
 		return nil, err
 	}
 	called := make(map[int32]bool)
+	if err := c.inside(r.Entries); err != nil {
+		return nil, err
+	}
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		if e.Flags&logwrites.Mark == 0 {
-			if end := int64(e.Sector + e.Sectors); end*blk.SectorSize > c.diskSize() {
-				return nil, fmt.Errorf("entry %d ends at sector %d, beyond the disk", i, end)
-			}
 			continue
 		}
 		m, ok := logwrites.ParseMark(string(e.Data))
@@ -143,6 +164,16 @@ func Load(c *Config, log []logwrites.Entry) (*Recording, error) {
 	}
 	r.History = r.HistoryAt(c.Workload, len(r.Entries))
 	return r, nil
+}
+
+// inside refuses a log that writes past the end of the disk.
+func (c *Config) inside(entries []logwrites.Entry) error {
+	for i := range entries {
+		if end := int64(entries[i].Sector + entries[i].Sectors); end*blk.SectorSize > c.diskSize() {
+			return fmt.Errorf("entry %d ends at sector %d, beyond the disk", i, end)
+		}
+	}
+	return nil
 }
 
 // Rejudge lets the running kernel recover one image of a recording again and
@@ -169,28 +200,15 @@ func (c *Config) Rejudge(ctx context.Context, r *Recording, f *Found) (*Example,
 // image makes the image that a saved cut names.
 func (c *Config) image(r *Recording, f *Found) (*Image, *Space, error) {
 	s := newSpace(r)
-	cuts, err := s.cuts(r, &c.Device, f.Cut, f.Cut)
+	events, err := s.events(r.Entries, &c.Device)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(cuts) == 0 {
-		return nil, nil, fmt.Errorf("the log has no cut %d", f.Cut)
+	img, err := s.leaves(events, s.medium(nil), &c.Device, &f.Loss)
+	if err == nil {
+		img, err = c.replayed(s, img, f)
 	}
-	at := &cuts[0]
-	if len(at.pending) != len(f.Choices) {
-		return nil, nil, fmt.Errorf("%d writes are pending at cut %d, and %d are named", len(at.pending), f.Cut, len(f.Choices))
-	}
-	for k, w := range at.pending {
-		x := &f.Choices[k]
-		if x.Write != w.entry || len(x.Pieces) != w.pieces {
-			return nil, nil, fmt.Errorf("write %d of %d pieces is named, and write %d of %d is pending", x.Write, len(x.Pieces), w.entry, w.pieces)
-		}
-		if x.count(Garbage) > 0 && !w.garbage {
-			return nil, nil, fmt.Errorf("write %d holds garbage, which on this device it cannot", x.Write)
-		}
-	}
-	sum, over := s.lay(at, f.Choices)
-	return s.image(at, sum, over), s, nil
+	return img, s, err
 }
 
 // Medium calls put for the runs that make the medium of an image out of zeros,

@@ -28,11 +28,14 @@ func (c Class) String() string { return classNames[c] }
 
 // Classes returns the class of every command, 0 for a mark. Data is what carries
 // the stamp of a write, or lies where no metadata can be.
-func (r *Recording) Classes(filesystem string) []Class {
+func (r *Recording) Classes(filesystem string) []Class { return r.classes(filesystem, r.Entries) }
+
+// classes is Classes of another log of the same disk.
+func (r *Recording) classes(filesystem string, entries []logwrites.Entry) []Class {
 	from, to := r.logArea(filesystem)
-	out := make([]Class, len(r.Entries))
-	for i := range r.Entries {
-		e := &r.Entries[i]
+	out := make([]Class, len(entries))
+	for i := range entries {
+		e := &entries[i]
 		switch {
 		case e.Flags&logwrites.Mark != 0:
 		case e.Flags&logwrites.Flush != 0:
@@ -101,16 +104,28 @@ func (r *Recording) baseSectors(from, n int64) []byte {
 }
 
 // Trace prints the log up to the cut of an image, one line an entry, and what of
-// the pending writes is on the medium.
+// the pending writes is on the medium; then the same of each mount in which power
+// was lost again.
 func (c *Config) Trace(r *Recording, f *Found) []string {
-	classes := r.Classes(c.Filesystem)
-	alive := make(map[int]*Choice)
-	for i := range f.Choices {
-		alive[f.Choices[i].Write] = &f.Choices[i]
+	out := c.trace(r, r.Entries, &f.Loss)
+	out = append(out, fmt.Sprintf("power is lost before entry %d", f.Cut))
+	for i := range f.Mounts {
+		out = append(out, fmt.Sprintf("mount %d of what that left", i+1))
+		out = append(out, c.trace(r, f.Mounts[i], &f.Again[i])...)
+		out = append(out, fmt.Sprintf("power is lost again before entry %d of mount %d", f.Again[i].Cut, i+1))
+	}
+	return out
+}
+
+func (c *Config) trace(r *Recording, entries []logwrites.Entry, l *Loss) []string {
+	classes := r.classes(c.Filesystem, entries)
+	pending := make(map[int]*Choice)
+	for i := range l.Choices {
+		pending[l.Choices[i].Write] = &l.Choices[i]
 	}
 	var out []string
-	for i := range r.Entries[:f.Cut] {
-		e := &r.Entries[i]
+	for i := range entries[:l.Cut] {
+		e := &entries[i]
 		line := fmt.Sprintf("%5d %-9s", i, classes[i])
 		switch {
 		case e.Flags&logwrites.Mark != 0:
@@ -122,13 +137,13 @@ func (c *Config) Trace(r *Recording, f *Found) []string {
 			if w := WriteOf(e); w > 0 && w != blk.InitialWrite {
 				line += fmt.Sprintf(" of op %d", w)
 			}
-			if x := alive[i]; x != nil {
+			if x := pending[i]; x != nil {
 				line += "; pending: write " + x.String()
 			}
 		}
 		out = append(out, line)
 	}
-	return append(out, fmt.Sprintf("power is lost before entry %d", f.Cut))
+	return out
 }
 
 // opOf names the operation that a call is of.
