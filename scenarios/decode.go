@@ -128,7 +128,7 @@ func (d *decoder) faults(s *Scenario, n *yaml.Node) {
 func (d *decoder) mutant(n *yaml.Node, field string) string {
 	m := d.text(n, field)
 	if d.err == nil && !slices.Contains(mutantNames(), m) {
-		d.fail(n, field, "%q; allowed: %s", clip(m), joinComma(mutantNames()))
+		d.fail(n, field, "%q; %sallowed: a defect that \"untorn mutants --list\" prints", clip(m), Nearest(m, mutantNames()))
 	}
 	return m
 }

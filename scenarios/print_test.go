@@ -52,7 +52,7 @@ workload:
     - {op: truncate, offset: 512}
 `,
 	}
-	for _, name := range all() {
+	for _, name := range All() {
 		data, err := EmbeddedText(name)
 		require.NoError(t, err)
 		out[name] = string(data)
@@ -141,7 +141,7 @@ func TestOverride(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, name := range all() {
+	for _, name := range All() {
 		data, _ := EmbeddedText(name)
 		f.Add(data)
 	}

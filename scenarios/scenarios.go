@@ -115,8 +115,8 @@ func List(suite string) []string {
 	return names
 }
 
-// all lists the embedded scenarios of every suite.
-func all() []string {
+// All lists the embedded scenarios of every suite.
+func All() []string {
 	var names []string
 	for _, suite := range Suites() {
 		names = append(names, List(suite)...)
@@ -140,14 +140,14 @@ func Embedded(name string, sets ...string) (*Scenario, error) {
 }
 
 // EmbeddedText returns the text of the embedded scenario of that name. For
-// an unknown name the error is an *Error that lists the names.
+// an unknown name the error is an *Error that says which are near.
 func EmbeddedText(name string) ([]byte, error) {
 	for _, suite := range Suites() {
 		if slices.Contains(List(suite), name) {
 			return embedded.ReadFile(path.Join(folder(suite), name+".yaml"))
 		}
 	}
-	return nil, &Error{File: name, What: "no such scenario; allowed: a file, or one of " + strings.Join(all(), ", ")}
+	return nil, &Error{File: name, What: "no such scenario; " + Nearest(name, All()) + `allowed: a file, or a name that "untorn scenario list --suite all" prints`}
 }
 
 // Load reads and decodes a scenario file. A file that is missing, no regular

@@ -239,7 +239,7 @@ func TestEmbedded(t *testing.T) {
 		}
 	}
 	_, err := Embedded("nobody")
-	require.ErrorContains(t, err, "nobody: no such scenario; allowed: a file, or one of append,")
+	require.ErrorContains(t, err, "nobody: no such scenario; allowed: a file, or a name that ")
 }
 
 // Every kind of fault has a field of its own name, so that none can strike

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -31,22 +32,69 @@ func (d *decoder) fail(n *yaml.Node, field, format string, args ...any) {
 	}
 }
 
+// unreadable finds what the parser refuses without saying where: bytes that are
+// not UTF-8, and control characters.
+func unreadable(data []byte) (line int, what string) {
+	line = 1
+	for i := 0; i < len(data); {
+		c, size := utf8.DecodeRune(data[i:])
+		switch {
+		case c == utf8.RuneError && size == 1:
+			return line, fmt.Sprintf("byte %#02x is not UTF-8; allowed: text in UTF-8", data[i])
+		case c < ' ' && c != '\t' && c != '\n' && c != '\r', c >= 0x7f && c < 0xa0 && c != 0x85:
+			return line, fmt.Sprintf("control character %U; allowed: text, line breaks and tabs", c)
+		case c == '\n':
+			line++
+		}
+		i += size
+	}
+	return 0, ""
+}
+
+// ofParser are the errors that the parser counts lines from 0 in, as opposed to
+// those of the scanner before it. Their line may be that of the beginning of
+// what they are in.
+var ofParser = regexp.MustCompile(`^did not find expected (node content|key|'-' indicator|',' or|<)`)
+
+var unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+
+// notYAML makes an error of one of the parser.
+func (d *decoder) notYAML(data []byte, err error) error {
+	m := yamlLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
+	line, _ := strconv.Atoi(m[1])
+	what := "not YAML: " + m[2]
+	if a := unknownAnchor.FindStringSubmatch(m[2]); a != nil {
+		at := bytes.Index(data, []byte("*"+a[1]))
+		return &Error{File: d.file, Line: 1 + bytes.Count(data[:max(0, at)], []byte("\n")), What: fmt.Sprintf(noAliases, clip(a[1]))}
+	}
+	if ofParser.MatchString(m[2]) {
+		line++
+		what += ", here or further down"
+	}
+	return &Error{File: d.file, Line: max(1, line), What: what}
+}
+
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 
 // parse reads one document whose root is a mapping. Aliases are refused, so
 // that no short file can stand for a long one.
 func (d *decoder) parse(data []byte) (*yaml.Node, error) {
+	if line, what := unreadable(data); what != "" {
+		return nil, &Error{File: d.file, Line: line, What: what}
+	}
 	var doc, more yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, &Error{File: d.file, What: "empty; allowed: one YAML mapping"}
 		}
-		m := yamlLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
-		line, _ := strconv.Atoi(m[1])
-		return nil, &Error{File: d.file, Line: line, What: "not YAML: " + m[2]}
+		return nil, d.notYAML(data, err)
 	}
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+	switch err := dec.Decode(&more); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		return nil, d.notYAML(data, err)
+	default:
 		return nil, &Error{File: d.file, Line: more.Line, What: "a second document; allowed: one scenario in a file"}
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
@@ -56,11 +104,13 @@ func (d *decoder) parse(data []byte) (*yaml.Node, error) {
 	return doc.Content[0], d.err
 }
 
+const noAliases = "*%s: aliases are refused; allowed: write the value out"
+
 // refuse fails at the first alias, anchor or explicit tag below n.
 func (d *decoder) refuse(n *yaml.Node) {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		d.fail(n, "", "*%s: aliases are refused; allowed: write the value out", n.Value)
+		d.fail(n, "", noAliases, n.Value)
 	case n.Anchor != "":
 		d.fail(n, "", "&%s: anchors are refused; allowed: write the value out", n.Anchor)
 	case n.Style&yaml.TaggedStyle != 0:

@@ -123,17 +123,21 @@ func fieldsCommand(s *streams) *cobra.Command {
 }
 
 func listCommand(s *streams) *cobra.Command {
-	suite := scenarios.Main
+	suite, suites := scenarios.Main, append(scenarios.Suites(), allSuites)
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List the embedded scenarios",
-		Example: "  untorn scenario list\n  untorn scenario list --suite debate",
+		Example: "  untorn scenario list\n  untorn scenario list --suite debate\n  untorn scenario list --suite all",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := checkSuite(suite, scenarios.Suites()); err != nil {
-				return usage(err)
+			names := scenarios.All()
+			if suite != allSuites {
+				if err := checkSuite(suite, suites); err != nil {
+					return usage(err)
+				}
+				names = scenarios.List(suite)
 			}
-			for _, name := range scenarios.List(suite) {
+			for _, name := range names {
 				sc, err := scenarios.Embedded(name)
 				if err != nil {
 					return usage(err)
@@ -143,9 +147,12 @@ func listCommand(s *streams) *cobra.Command {
 			return nil
 		},
 	}
-	suiteFlag(c, &suite, scenarios.Suites())
+	suiteFlag(c, &suite, suites)
 	return c
 }
+
+// allSuites is what scenario list takes in place of a suite.
+const allSuites = "all"
 
 // suiteFlag adds --suite to a command that takes some of the suites; the value
 // that suite has is the default.

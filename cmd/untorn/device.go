@@ -124,8 +124,6 @@ a second. ci/fio.sh compares that with fio.`,
 			switch {
 			case l.Path == "":
 				return usage(errors.New("device speed needs --on PATH; allowed: a file that does not exist, or a block device"))
-			case l.Depth < 0 || l.Depth > maxDepth:
-				return usage(fmt.Errorf("--depth %d; allowed: 0 to %d", l.Depth, maxDepth))
 			case format != "text" && format != "json":
 				return usage(fmt.Errorf("--format %q; allowed: text, json", format))
 			}
@@ -137,9 +135,10 @@ a second. ci/fio.sh compares that with fio.`,
 	fl.StringVar(&unit, "unit", "16KiB", "length of a write")
 	fl.StringVar(&size, "size", "256MiB", "how much of the file or device is written to")
 	fl.BoolVar(&l.Atomic, "atomic", false, "write with RWF_ATOMIC")
-	fl.IntVar(&l.Depth, "depth", 0, "writes in flight together by io_uring; 0 is pwritev2")
-	fl.DurationVar(&l.Time, "time", 5*time.Second, "how long")
-	fl.Int64Var(&l.Seed, "seed", 1, "seed of the places")
+	numberFlag(c, &l.Depth, "depth", 0, maxDepth, "writes in flight together by io_uring; 0 is pwritev2")
+	l.Time, l.Seed = 5*time.Second, 1
+	spanFlag(c, &l.Time, "time", "how long")
+	numberFlag(c, &l.Seed, "seed", 0, unbounded, "seed of the places")
 	fl.BoolVar(&existing, "existing", false, "the file may exist; its content is lost, and it stays")
 	fl.StringVar(&destroy, "destroy", "", "serial number or size of the block device, whose content is lost")
 	fl.StringVar(&format, "format", "text", "format: text, json")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -28,8 +27,9 @@ func (f *liveFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.Second, "on-second", "", "the second file, for a workload of two")
 	fl.BoolVar(&f.Existing, "existing", false, "the file may exist; its content is lost")
 	fl.StringVar(&f.Destroy, "destroy", "", "serial number or size of the block device, whose content is lost")
-	fl.IntVar(&f.Depth, "depth", 0, "writes of a task in flight together by io_uring; 0 is pwritev2")
-	fl.IntVar(&f.Repeat, "repeat", 10, "runs of each row on a live target")
+	numberFlag(c, &f.Depth, "depth", 0, maxDepth, "writes of a task in flight together by io_uring; 0 is pwritev2")
+	f.Repeat = 10
+	numberFlag(c, &f.Repeat, "repeat", 1, maxRepeat, "runs of each row on a live target")
 	f.set = func() bool {
 		for _, name := range []string{"on", "on-second", "existing", "destroy", "depth", "repeat"} {
 			if fl.Changed(name) {
@@ -47,10 +47,6 @@ func (f *liveFlags) check(live bool) error {
 		return errors.New("--on, --on-second, --existing, --destroy, --depth and --repeat are for --target file")
 	case live && f.Path == "":
 		return errors.New("--target file needs --on PATH; allowed: a file that does not exist, or a block device")
-	case f.Depth < 0 || f.Depth > maxDepth:
-		return fmt.Errorf("--depth %d; allowed: 0 to %d", f.Depth, maxDepth)
-	case f.Repeat < 1 || f.Repeat > maxRepeat:
-		return fmt.Errorf("--repeat %d; allowed: 1 to %d", f.Repeat, maxRepeat)
 	}
 	return nil
 }

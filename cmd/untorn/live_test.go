@@ -48,7 +48,7 @@ func TestLiveUsage(t *testing.T) {
 		{"device run s.yaml --on x --witness 127.0.0.1:1", "no token; allowed: --token-file FILE, or the variable UNTORN_TOKEN"},
 		{"device run s.yaml --on x --witness 127.0.0.1:1 --token-file there", "allowed: a file that its owner alone can read"},
 		{"device run s.yaml --on x --witness 127.0.0.1:1 --token-file short", "a token of 5 bytes; allowed: 16 and more"},
-		{"device run s.yaml --on x --witness 127.0.0.1:1 --rounds -1", "allowed: 0 and above"},
+		{"device run s.yaml --on x --witness 127.0.0.1:1 --rounds -1", "allowed: 0 to 2147483647"},
 		{"device speed", "needs --on PATH"},
 		{"device speed --on x --unit 12KiB", "a unit of 12288 bytes; allowed: powers of two"},
 		{"device speed --on x --unit much", "--unit: "},

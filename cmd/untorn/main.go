@@ -110,6 +110,7 @@ here or not built yet.`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
+	root.SetFlagErrorFunc(flagErrors)
 	root.AddCommand(runCommand(s), replayCommand(s), shrinkCommand(s), reportCommand(s), mergeCommand(s), costCommand(s), verifyCommand(s), mutantsCommand(s), scenarioCommand(s), versionCommand(s))
 	root.AddCommand(deviceCommand(s), witnessCommand(s), diskServerCommand(s))
 	refuseUnknownNames(root)

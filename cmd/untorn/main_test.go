@@ -62,14 +62,21 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{"nothing", "unknown command"},
 		{"run --format xml", "--format \"xml\"; allowed: text, json, markdown, csv, junit, ktap"},
-		{"run --workers 0", "--workers 0; allowed: 1 to 1024"},
-		{"run --seed -1", "--seed -1"},
-		{"run --timeout -1s", "--timeout -1s"},
-		{"run --timeout soon", "invalid argument"},
+		{"run --workers 0", "--workers 0; allowed: 1 to 1024\n"},
+		{"run --workers x", "untorn: --workers \"x\"; allowed: 1 to 1024\n"},
+		{"run --workers 1025", "--workers 1025; allowed: 1 to 1024\n"},
+		{"run --workers=", "--workers \"\"; allowed: 1 to 1024\n"},
+		{"run --seed -1", "--seed -1; allowed: whole numbers, 0 and above\n"},
+		{"run --seed 9223372036854775808", "--seed 9223372036854775808; allowed: whole numbers, 0 and above\n"},
+		{"run --timeout -1s", "--timeout -1s; allowed: times such as 90s, 10m or 1h30m, 0 and above\n"},
+		{"run --timeout soon", "--timeout \"soon\"; allowed: times such as 90s, 10m or 1h30m, 0 and above\n"},
+		{"run --keep=maybe", "invalid argument \"maybe\" for \"--keep\" flag; allowed: true, false\n"},
+		{"device speed --on x --depth 1.5", "--depth 1.5; allowed: 0 to 256\n"},
+		{"device run x --on x --witness y --rounds -1", "--rounds -1; allowed: 0 to 2147483647\n"},
 		{"run --target file --on small.yaml --resume", "--target file with --resume or --shard; allowed: --target model"},
 		{"run --sample 10", "--sample without --limit; allowed: both, or explore.mode: random"},
-		{"run --limit 10 --sample -1", "--sample -1; allowed: 0 and above"},
-		{"run --limit -1", "invalid argument"},
+		{"run --limit 10 --sample -1", "--sample -1; allowed: 0 to 2147483647"},
+		{"run --limit -1", "--limit -1; allowed: whole numbers, 0 and above"},
 		{"run --limit 10 --no-cache", "--limit with --no-cache; allowed: one of both"},
 		{"run random --limit 10", "--limit: every row is explored at random, and has no more schedules than explore.runs; allowed: "},
 		{"run random --limit 10 --sample 5", "--limit: every row is explored at random"},
@@ -80,8 +87,10 @@ func TestUsageErrors(t *testing.T) {
 		{"merge", "requires at least 1 arg"},
 		{"merge nowhere --format xml", "--format \"xml\"; allowed: text, json, markdown, csv, junit, ktap"},
 		{"merge nowhere", "nowhere/journal.txt: no such file"},
-		{"run --frobnicate", "unknown flag"},
-		{"run nobody", "nobody: no such scenario"},
+		{"run --frobnicate", "unknown flag: --frobnicate; allowed: what \"untorn run --help\" lists"},
+		{"run nobody", "nobody: no such scenario; allowed: a file, or a name that \"untorn scenario list --suite all\" prints"},
+		{"run no-pni", "no-pni: no such scenario; nearest: no-pin; allowed: "},
+		{"scenario list --suite nothing", "--suite \"nothing\"; allowed: "},
 		{"run ../nobody", "no such file"},
 		{"run none.yaml", "none.yaml: no such file"},
 		{"run dir.yaml", "dir.yaml: not a regular file"},
@@ -109,8 +118,8 @@ func TestUsageErrors(t *testing.T) {
 		{"report other.json", "other.json: schema 7; allowed: 1"},
 		{"mutants --format csv", "--format \"csv\"; allowed: text, json"},
 		{"mutants --workers 0", "--workers 0; allowed: 1 to 1024"},
-		{"mutants split-atom", "\"split-atom\" is no planted defect; allowed: "},
-		{"mutants --list split-atom", "\"split-atom\" is no planted defect; allowed: "},
+		{"mutants split-atom", "\"split-atom\" is no planted defect; nearest: split-atomic; allowed: "},
+		{"mutants --list split-atom", "\"split-atom\" is no planted defect; nearest: split-atomic; allowed: "},
 		{"mutants split-atomic --scenario nobody", "nobody: no such scenario"},
 		{"mutants split-atomic --scenario none.yaml", "none.yaml: no such file"},
 		{"mutants split-atomic --scenario split --scenario split", "both named split"},
@@ -198,6 +207,9 @@ func TestScenarioCommands(t *testing.T) {
 	code, out, _ := call(t, "scenario", "list")
 	assert.Equal(t, run.ExitOK, code)
 	assert.Contains(t, out, "cow-fork")
+	_, every, _ := call(t, "scenario", "list", "--suite", "all")
+	assert.Contains(t, every, out)
+	assert.Contains(t, every, "large-block")
 	_, out, _ = call(t, "scenario", "show", "cow-fork")
 	file := write(t, "mine.yaml", out)
 	_, full, _ := call(t, "scenario", "show", "--full", "cow-fork")

@@ -45,7 +45,8 @@ The exit code is 0 when every defect was killed and there was no false alarm.`,
 	}
 	c.Flags().StringVar(&f.format, "format", "text", "text or json")
 	completeWords(c, "format", []cobra.Completion{"text", "json"})
-	c.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "workers; the score does not depend on it")
+	f.workers = runtime.NumCPU()
+	numberFlag(c, &f.workers, "workers", 1, maxWorkers, "workers; the score does not depend on it")
 	c.Flags().StringVar(&f.out, "out", "runs-mutants", "where the directories of kills go")
 	c.Flags().StringArrayVar(&f.scenarios, "scenario", nil, "scenario or file to run instead of all embedded ones; may be repeated")
 	c.Flags().BoolVar(&f.list, "list", false, "list the defects and run nothing")
@@ -56,8 +57,6 @@ func runMutants(c *cobra.Command, s *streams, f *mutantFlags, names []string) er
 	switch {
 	case f.format != "text" && f.format != "json":
 		return usage(fmt.Errorf("--format %q; allowed: text, json", f.format))
-	case f.workers < 1 || f.workers > maxWorkers:
-		return usage(fmt.Errorf("--workers %d; allowed: 1 to %d", f.workers, maxWorkers))
 	case f.out == "":
 		return usage(errors.New(`--out ""; allowed: a directory`))
 	}

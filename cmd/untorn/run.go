@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -110,14 +111,15 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	}
 	suiteFlag(c, &f.suite, scenarios.Tortured())
 	formatFlag(c, &f.format)
-	c.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "workers; the counts do not depend on it")
-	c.Flags().Int64Var(&f.seed, "seed", 1, "seed of random explorations")
+	f.workers, f.seed, f.save = runtime.NumCPU(), 1, time.Minute
+	numberFlag(c, &f.workers, "workers", 1, maxWorkers, "workers; the counts do not depend on it")
+	numberFlag(c, &f.seed, "seed", 0, unbounded, "seed of random explorations")
 	c.Flags().StringVar(&f.out, "out", "runs", "where report.json and the directories of rows that broke go")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave a directory for every row")
 	c.Flags().BoolVar(&f.shrink, "shrink", false, "make the counterexample of each row smaller that breaks and was not expected to")
 	c.Flags().BoolVar(&f.shrinkAll, "shrink-all", false, "make that of each row smaller that breaks and leaves a directory")
-	c.Flags().DurationVar(&f.forTime, "for", 0, "time for each random exploration of a design, in place of explore.runs; the report\nsays how many runs that were, and with as many explore.runs they are the same")
-	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end after this time with what is done so far, 0 for never")
+	spanFlag(c, &f.forTime, "for", "time for each random exploration of a design, in place of explore.runs; the report\nsays how many runs that were, and with as many explore.runs they are the same")
+	spanFlag(c, &f.timeout, "timeout", "end after this time with what is done so far, 0 for never")
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
@@ -127,10 +129,10 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().StringSliceVar(&f.faults, "disk-fault", nil, "with --target recorded: eio=N fails the N-th command, short=N cuts it, flush=2ms slows flushes; commands count from the mount")
 	f.live.add(c)
 	completeWords(c, "target", targets)
-	c.Flags().Uint64Var(&f.limit, "limit", 0, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never; rows explored at random have explore.runs instead")
-	c.Flags().IntVar(&f.sample, "sample", 0, "with --limit: draw so many schedules of such a row instead")
+	numberFlag(c, &f.limit, "limit", 0, unbounded, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never; rows explored at random have explore.runs instead")
+	numberFlag(c, &f.sample, "sample", 0, math.MaxInt32, "with --limit: draw so many schedules of such a row instead")
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue the run whose journal is in --out; without a journal, begin")
-	c.Flags().DurationVar(&f.save, "save-every", time.Minute, "how often to save the states of a row that takes long, for --resume; 0 for never")
+	spanFlag(c, &f.save, "save-every", "how often to save the states of a row that takes long, for --resume; 0 for never")
 	c.Flags().StringVar(&f.shard, "shard", "", "run part i of n parts of the rows, i/n, for untorn merge")
 	completeWords(c, "shard", nil)
 	c.Flags().BoolVar(&f.coverage, "coverage", false, "also print the tables of steps and faults; json has them in any case")
@@ -142,14 +144,6 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	switch {
 	case err != nil:
 		return usage(err)
-	case f.workers < 1 || f.workers > maxWorkers:
-		return usage(fmt.Errorf("--workers %d; allowed: 1 to %d", f.workers, maxWorkers))
-	case f.seed < 0:
-		return usage(fmt.Errorf("--seed %d; allowed: 0 and above", f.seed))
-	case f.forTime < 0:
-		return usage(fmt.Errorf("--for %v; allowed: 0 and above", f.forTime))
-	case f.timeout < 0:
-		return usage(fmt.Errorf("--timeout %v; allowed: 0 and above", f.timeout))
 	case f.out == "":
 		return usage(errors.New(`--out ""; allowed: a directory`))
 	case !slices.Contains(targets, f.target):
@@ -172,10 +166,6 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		return usage(fmt.Errorf("--target %s with --resume or --shard; allowed: --target model", f.target))
 	}
 	switch {
-	case f.save < 0:
-		return usage(fmt.Errorf("--save-every %v; allowed: 0 and above", f.save))
-	case f.sample < 0:
-		return usage(fmt.Errorf("--sample %d; allowed: 0 and above", f.sample))
 	case f.sample > 0 && f.limit == 0:
 		return usage(errors.New("--sample without --limit; allowed: both, or explore.mode: random to sample every row"))
 	case f.limit > 0 && f.noCache:

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -43,9 +42,6 @@ leaves the best so far, with exit code 1.
 			if out == "" {
 				return usage(errors.New(`--out ""; allowed: the name of a directory to make`))
 			}
-			if steps < 1 || steps > maxShrinkSteps {
-				return usage(fmt.Errorf("--steps %d; allowed: 1 to %d", steps, int64(maxShrinkSteps)))
-			}
 			line := newProgress(s.err)
 			var text bytes.Buffer
 			code, err := run.Shrink(c.Context(), &text, args[0], run.ShrinkOptions{Out: out, Steps: steps, Progress: line.set, Now: time.Now})
@@ -57,7 +53,7 @@ leaves the best so far, with exit code 1.
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "the run directory to make (default DIR-shrunk)")
-	c.Flags().Int64Var(&steps, "steps", steps, "steps that one search for a smaller case may take")
+	numberFlag(c, &steps, "steps", 1, maxShrinkSteps, "steps that one search for a smaller case may take")
 	return c
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,8 +70,6 @@ by hand. After the reboot "untorn device verify" judges what is there.`,
 				return usage(err)
 			case p.Witness == "":
 				return usage(errors.New("device run needs --witness ADDR; without a witness: untorn run --target file"))
-			case p.Rounds < 0 || p.CutAfter < 0 || p.Seed < 0 || p.Grace < 0:
-				return usage(errors.New("--rounds, --cut-after, --seed and --grace; allowed: 0 and above"))
 			}
 			picked, err := pickRows(args, sets, rows)
 			if err != nil {
@@ -96,10 +95,11 @@ by hand. After the reboot "untorn device verify" judges what is there.`,
 	witnessFlag(c, &p.Witness)
 	tokenFlag(c, &tokenFile)
 	c.Flags().StringVar(&p.Cut, "cut", "", "command for sh that takes the power away")
-	c.Flags().IntVar(&p.CutAfter, "cut-after", 0, "calls and returns after which it runs; 0 draws a number from --seed")
-	c.Flags().Int64Var(&p.Seed, "seed", 1, "seed of what is drawn")
-	c.Flags().IntVar(&p.Rounds, "rounds", 0, "rounds after which to end, 0 for never")
-	c.Flags().DurationVar(&p.Grace, "grace", time.Minute, "how long there may be power after --cut has ended")
+	p.Seed, p.Grace = 1, time.Minute
+	numberFlag(c, &p.CutAfter, "cut-after", 0, math.MaxInt32, "calls and returns after which it runs; 0 draws a number from --seed")
+	numberFlag(c, &p.Seed, "seed", 0, unbounded, "seed of what is drawn")
+	numberFlag(c, &p.Rounds, "rounds", 0, math.MaxInt32, "rounds after which to end, 0 for never")
+	spanFlag(c, &p.Grace, "grace", "how long there may be power after --cut has ended")
 	c.Flags().StringArrayVar(&rows, "row", nil, "the row to run: fields of its label")
 	c.Flags().StringArrayVar(&sets, "set", nil, "override a field of the scenario; may be repeated")
 	return c

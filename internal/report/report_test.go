@@ -175,3 +175,25 @@ func TestPieces(t *testing.T) {
 		assert.Equal(t, want, pieces(name, nameWidth), name)
 	}
 }
+
+// A row that was refused says why, as expected or not; what was drawn from no
+// seed names none; and of one thing there is no plural.
+func TestTextSaysWhat(t *testing.T) {
+	text := func(change func(r *Report)) string {
+		r := sample()
+		r.Results = r.Results[:1]
+		change(r)
+		var b bytes.Buffer
+		require.NoError(t, WriteText(&b, r))
+		return b.String()
+	}
+	plain := text(func(*Report) {})
+	assert.Contains(t, plain, "engine xfs-1, seed 1\n")
+	assert.Contains(t, plain, "\n1 row, 0 not as expected\n")
+	assert.NotContains(t, plain, "\n- ")
+	assert.Contains(t, text(func(r *Report) {
+		r.Results[0].Verdict, r.Results[0].Expect, r.Results[0].Reason = "refused", "refused", "operation 1 gets EINVAL"
+	}), "\n- cow-fork: refused, expected refused: operation 1 gets EINVAL\n")
+	assert.Contains(t, text(func(r *Report) { r.Results[0].Target, r.Results[0].Seed = "file", 0 }), "engine xfs-1\n")
+	assert.Contains(t, text(func(r *Report) { r.Results[0].Seed = 0 }), "engine xfs-1, seed 0\n")
+}

@@ -164,11 +164,11 @@ func title(res *Result) string {
 }
 
 // explanations says, in a line for each, why a row did not turn out as
-// expected, was skipped or was sampled.
+// expected, was skipped, sampled, or refused.
 func explanations(r *Report) []explanation {
 	var out []explanation
 	for _, res := range r.listed() {
-		if res.AsExpected && res.Verdict != skipped && res.Verdict != held || res.Reason == "" {
+		if res.AsExpected && res.Verdict != skipped && res.Verdict != held && res.Verdict != refused || res.Reason == "" {
 			continue
 		}
 		out = append(out, explanation{res.AsExpected, fmt.Sprintf("%s: %s, expected %s: %s", title(res), res.Verdict, res.Expect, res.Reason)})
@@ -186,6 +186,7 @@ type explanation struct {
 const (
 	skipped = "skipped"
 	held    = "held"
+	refused = "refused"
 )
 
 // targetNotes says, in a line for each target other than the model, what its
@@ -323,19 +324,24 @@ func counted[N int | uint64](n N, thing string) string {
 
 // headline says what ran it, and host where and when.
 func headline(r *Report) string {
-	return fmt.Sprintf("untorn %s, engine %s, seed %s", r.Version, r.Engine, seeds(r))
+	line := fmt.Sprintf("untorn %s, engine %s", r.Version, r.Engine)
+	if s := seeds(r); s != "" {
+		line += ", seed " + s
+	}
+	return line
 }
 
 func host(r *Report) string {
 	return fmt.Sprintf("%s/%s, %d CPUs, %s, started %s", r.Host.OS, r.Host.Arch, r.Host.CPUs, r.Host.Go, r.Started)
 }
 
-// seeds prints the seeds of all rows, once each.
+// seeds prints the seeds of all rows, once each. On a file of this machine
+// nothing is drawn.
 func seeds(r *Report) string {
 	var out []string
 	seen := make(map[int64]bool)
 	for i := range r.Results {
-		if s := r.Results[i].Seed; !seen[s] {
+		if s := r.Results[i].Seed; !seen[s] && r.Results[i].Target != "file" {
 			seen[s] = true
 			out = append(out, fmt.Sprint(s))
 		}

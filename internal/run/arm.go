@@ -170,6 +170,9 @@ func (a *arm) judge() {
 		return
 	case c.Accepted.IsZero():
 		a.verdict, a.reason = verifier.Refused, "no schedule accepted an atomic write"
+		if why := model.WhyRefused(&a.cfg); why != "" {
+			a.reason += ": " + why
+		}
 		return
 	}
 	a.verdict = verifier.Held

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"untorn/engine"
 	"untorn/internal/report"
@@ -28,7 +27,7 @@ func MutantNames() []string {
 func PickMutants(names []string) ([]engine.Mutant, error) {
 	for _, name := range names {
 		if all := MutantNames(); !slices.Contains(all, name) {
-			return nil, fmt.Errorf("%q is no planted defect; allowed: %s", name, strings.Join(all, ", "))
+			return nil, fmt.Errorf("%q is no planted defect; %sallowed: one that \"untorn mutants --list\" prints", name, scenarios.Nearest(name, all))
 		}
 	}
 	picked := slices.Clone(engine.Mutants())
