@@ -66,7 +66,7 @@ func TestMutantKilled(t *testing.T) {
 
 	code, text, errs := call(t, "mutants", "split-atomic", "--scenario", "split")
 	require.Equal(t, run.ExitOK, code, errs)
-	assert.Contains(t, text, "1 of 1 killed, 0 false alarms in 1 rows without a defect")
+	assert.Contains(t, text, "1 of 1 killed, 0 false alarms in 1 row without a defect")
 	assert.Contains(t, text, *m.Replay)
 }
 

@@ -64,7 +64,7 @@ func TestReportOfARun(t *testing.T) {
 	}
 	code, out, errs = call(t, "report", "runs/broken/copy=plain,track=cow-fork,faults=gone")
 	require.Equal(t, run.ExitOK, code, errs)
-	assert.Contains(t, out, "1 rows, 1 not as expected")
+	assert.Contains(t, out, "1 row, 1 not as expected")
 
 	code, out, _ = call(t, "run", "broken.yaml", "--format", "junit", "--row", "copy=plain,track=cow-fork,faults=gone")
 	assert.Equal(t, run.ExitUnexpected, code, "the format decides nothing")

@@ -181,7 +181,7 @@ func TestShards(t *testing.T) {
 	refused("other is not of the run that part-1 is a part of: scenario direct-eof is not the same", "part-1", "part-2", "other")
 	call(t, append(args, "--shard", "3/4", "--out", "other")...)
 	refused("other is one of 4 parts, and part-1 of 3", "part-1", "part-2", "other")
-	call(t, "run", "no-pin", "--keep", "--shard", "1/1", "--out", "other")
+	call(t, "run", "no-pin", "--keep", "--shrink-all", "--shard", "1/1", "--out", "other")
 	refused("it has scenario no-pin where this one has direct-eof", "part-1", "part-2", "other")
 	call(t, append(args, "--shard", "1/3", "--out", "other")...)
 	journal := strings.SplitAfter(read(t, "other/journal.txt"), "\n")
