@@ -18,7 +18,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync/atomic"
+	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -154,13 +155,21 @@ func Read(file string) (*Contents, error) {
 	return c, nil
 }
 
+// SyncEvery is the longest time between a record being written and the disk
+// being asked to keep it.
+const SyncEvery = time.Second
+
 // Writer adds records to a journal.
 type Writer struct {
 	file *os.File
 	lock *flock.Flock
-	more chan []byte
-	done chan error
-	bad  atomic.Pointer[error] // why nothing is written any more
+
+	mu  sync.Mutex
+	bad error // why nothing is written any more
+
+	news   chan struct{} // something was written that the disk need not have yet
+	closed chan struct{}
+	idle   sync.WaitGroup
 }
 
 // Create makes and takes a journal, which must not exist, and returns when its
@@ -199,30 +208,27 @@ func (c *Contents) Open(file string) (*Writer, error) {
 	return start(f, c.lock), nil
 }
 
-// queued is how many records may wait for the disk before Add waits as well.
-const queued = 256
-
 func start(f *os.File, lock *flock.Flock) *Writer {
-	w := &Writer{file: f, lock: lock, more: make(chan []byte, queued), done: make(chan error, 1)}
-	go w.write()
+	w := &Writer{file: f, lock: lock, news: make(chan struct{}, 1), closed: make(chan struct{})}
+	w.idle.Go(w.syncs)
 	return w
 }
 
-// write brings records to the disk, all that came while it was busy at once.
-// After an error it takes no more.
-func (w *Writer) write() {
-	var err error
-	for text := range w.more {
-		for waiting := len(w.more); waiting > 0; waiting-- {
-			text = append(text, <-w.more...)
+// syncs brings what was written to the disk, all of SyncEvery at once.
+func (w *Writer) syncs() {
+	for {
+		select {
+		case <-w.closed:
+			return
+		case <-w.news:
 		}
-		if err == nil {
-			if err = writeAndSync(w.file, text); err != nil {
-				w.bad.Store(&err)
-			}
+		select {
+		case <-w.closed:
+			return
+		case <-time.After(SyncEvery):
+			_ = w.Sync() // the next Add tells
 		}
 	}
-	w.done <- errors.Join(err, w.file.Close(), w.lock.Close())
 }
 
 func writeAndSync(f *os.File, text []byte) error {
@@ -241,21 +247,41 @@ func syncFolder(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Add adds a record. It is on the disk some moments later, or a later Add and
-// Close tell why not. Any number of goroutines may add.
+// Add adds a record. When it returns the record is in the file, so that a
+// process that is killed then keeps it; it is on the disk SyncEvery later, or a
+// later Add and Close tell why not. Any number of goroutines may add.
 func (w *Writer) Add(record any) error {
-	if bad := w.bad.Load(); bad != nil {
-		return *bad
-	}
 	text, err := line(record)
-	if err == nil {
-		w.more <- text
+	if err != nil {
+		return err
 	}
-	return err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bad == nil {
+		_, w.bad = w.file.Write(text)
+	}
+	select {
+	case w.news <- struct{}{}:
+	default: // a sync is to come that has not begun
+	}
+	return w.bad
 }
 
-// Close returns when all records are on the disk, or why one is not.
+// Sync returns when all records that were added are on the disk, or why one is
+// not.
+func (w *Writer) Sync() error {
+	err := w.file.Sync()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bad == nil {
+		w.bad = err
+	}
+	return w.bad
+}
+
+// Close is the last Sync.
 func (w *Writer) Close() error {
-	close(w.more)
-	return <-w.done
+	close(w.closed)
+	w.idle.Wait()
+	return errors.Join(w.Sync(), w.file.Close(), w.lock.Close())
 }

@@ -128,6 +128,36 @@ func TestManyWriters(t *testing.T) {
 	require.Len(t, seen, 400)
 }
 
+// TestAddedIsWritten: what was added is in the file at once, where a process that
+// is killed leaves it.
+func TestAddedIsWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "journal.txt")
+	w, err := Create(file, note{"head"})
+	require.NoError(t, err)
+	for i := range 100 {
+		require.NoError(t, w.Add(note{"more"}))
+		c, err := Read(file)
+		require.NoError(t, err)
+		require.Len(t, c.Records, i+1)
+	}
+	require.NoError(t, w.Close())
+}
+
+// TestSyncFails: a disk that does not keep what was written is told of by the
+// next Add, and nothing is written after that.
+func TestSyncFails(t *testing.T) {
+	file, _ := made(t, 0)
+	taken, err := Take(file)
+	require.NoError(t, err)
+	r, pipe, err := os.Pipe() // takes what is written and cannot be synced
+	require.NoError(t, err)
+	w := start(pipe, taken.lock)
+	require.NoError(t, w.Add(note{"one"}))
+	require.Eventually(t, func() bool { return w.Add(note{"more"}) != nil }, time.Minute, 10*time.Millisecond)
+	require.Error(t, w.Close())
+	require.NoError(t, r.Close())
+}
+
 // TestFailures: what exists is not replaced, and a disk that takes nothing is
 // told of.
 func TestFailures(t *testing.T) {
@@ -146,9 +176,8 @@ func TestFailures(t *testing.T) {
 	readOnly, err := os.Open(file)
 	require.NoError(t, err)
 	w := start(readOnly, taken.lock)
-	require.NoError(t, w.Add(note{}))
-	require.Eventually(t, func() bool { return w.bad.Load() != nil }, time.Minute, time.Millisecond)
 	require.Error(t, w.Add(note{}))
+	require.Error(t, w.Sync())
 	require.Error(t, w.Close())
 	taken, err = Take(file)
 	require.NoError(t, err, "free again")

@@ -11,6 +11,7 @@ import (
 	"untorn/internal/blk/logwrites"
 	"untorn/internal/report"
 	"untorn/internal/target/model"
+	"untorn/scenarios"
 	"untorn/verifier"
 )
 
@@ -63,15 +64,11 @@ func (o *output) writeReport(rep *report.Report) error {
 // how to have theirs.
 func (o *Options) write(res *report.Result, p *planned, design, control *arm, out *output) (left bool, err error) {
 	r := p.row
-	if design.example == nil && !o.Keep {
+	if p.large && res.AsExpected && !o.Keep {
+		shorten(res, r)
 		return false, nil
 	}
-	if p.large && res.AsExpected && !o.Keep {
-		res.Counterexample.Replay = "untorn run"
-		for _, arg := range append(r.Scenario.Source(), "--row", r.Label, "--keep") {
-			res.Counterexample.Replay += " " + ShellWord(arg)
-		}
-		res.Counterexample.Trace = []string{}
+	if design.example == nil && !o.Keep {
 		return false, nil
 	}
 	if design.example == nil {
@@ -109,6 +106,22 @@ func (o *Options) write(res *report.Result, p *planned, design, control *arm, ou
 		own.AsExpected = own.Verdict == own.Expect
 		return o.writeArm(sub, &own, r.ReduceControl(), control)
 	})
+}
+
+// shorten takes the traces out of the result of a row that leaves no directory,
+// and makes it tell how to have one.
+func shorten(res *report.Result, r *scenarios.Row) {
+	if c := res.Control; c != nil && c.Counterexample != nil {
+		c.Counterexample.Trace = []string{}
+	}
+	if res.Counterexample == nil {
+		return
+	}
+	res.Counterexample.Replay = "untorn run"
+	for _, arg := range append(r.Scenario.Source(), "--row", r.Label, "--keep") {
+		res.Counterexample.Replay += " " + ShellWord(arg)
+	}
+	res.Counterexample.Trace = []string{}
 }
 
 // atomically makes a directory that is whole or absent, replacing an old one.

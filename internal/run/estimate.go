@@ -133,17 +133,26 @@ func short(n float64) string {
 	return count.Of(uint64(n)).Short()
 }
 
-// roughly prints a time in its largest unit.
-func roughly(d time.Duration) string {
-	for _, u := range []struct {
-		name string
-		size time.Duration
-	}{{"years", 365 * 24 * time.Hour}, {"days", 24 * time.Hour}, {"hours", time.Hour}, {"minutes", time.Minute}} {
-		if n := d.Hours() / u.size.Hours(); n >= 2 {
-			return fmt.Sprintf("%.0f %s", n, u.name)
+// unit is a unit of time.
+type unit struct {
+	name string
+	size time.Duration
+}
+
+// largest returns the largest unit of which a time has two or more.
+func largest(d time.Duration) unit {
+	for _, u := range []unit{{"years", 365 * 24 * time.Hour}, {"days", 24 * time.Hour}, {"hours", time.Hour}, {"minutes", time.Minute}} {
+		if d >= 2*u.size {
+			return u
 		}
 	}
-	return fmt.Sprintf("%.0f seconds", d.Seconds())
+	return unit{"seconds", time.Second}
+}
+
+// roughly prints a time in its largest unit.
+func roughly(d time.Duration) string {
+	u := largest(d)
+	return fmt.Sprintf("%.0f %s", float64(d)/float64(u.size), u.name)
 }
 
 func (o *Options) notice(line string) {

@@ -3,7 +3,6 @@ package run
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"untorn/crashsim"
 	"untorn/internal/journal"
 	"untorn/internal/report"
 	"untorn/scenarios"
@@ -26,7 +24,7 @@ const (
 )
 
 // journalFormat is the version of the records.
-const journalFormat = 1
+const journalFormat = 2
 
 // head says which run a journal belongs to.
 type head struct {
@@ -54,16 +52,6 @@ type fileprint struct {
 	Name   string `json:"name"`
 	Rows   int    `json:"rows"`
 	SHA256 string `json:"sha256"`
-}
-
-// record is one row that is done.
-type record struct {
-	Row     int              `json:"row"` // counted from 0 over all parts
-	Code    int              `json:"code"`
-	Reached crashsim.StepSet `json:"reached"`
-	Dir     string           `json:"dir,omitempty"`    // digest of its directory, if it has one
-	Shrunk  string           `json:"shrunk,omitempty"` // that of the one beside it
-	Result  *report.Result   `json:"result"`
 }
 
 // A JournalError says why a journal cannot be used, and what to do. Nothing was
@@ -139,10 +127,11 @@ type log struct {
 	head *head
 	rows map[*scenarios.Row]int
 	done map[int]*record // rows that were done before
+	said *said
 }
 
-func newLog(w *journal.Writer, root string, h *head, plans []planned, done map[int]*record) *log {
-	l := &log{Writer: w, root: root, head: h, rows: make(map[*scenarios.Row]int), done: done}
+func newLog(w *journal.Writer, root string, h *head, plans []planned, done map[int]*record, said *said) *log {
+	l := &log{Writer: w, root: root, head: h, rows: make(map[*scenarios.Row]int), done: done, said: said}
 	for i := range plans {
 		l.rows[plans[i].row] = plans[i].index
 	}
@@ -180,7 +169,7 @@ func (o *Options) begin(h *head, plans []planned, out *output) (*log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := newLog(w, out.root, h, plans, nil)
+	l := newLog(w, out.root, h, plans, nil, newSaid())
 	if err := l.forget(-1); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -205,7 +194,7 @@ func setAside(file string) error {
 // replace makes room for a new journal. One that is not finished is kept.
 func (o *Options) replace(file string, old *journal.Contents) error {
 	defer old.Release()
-	h, done, err := readRecords(file, old)
+	h, done, _, err := readRecords(file, old)
 	if err == nil && (old.Head == nil || len(done) == 0 && h.Journal == journalFormat || len(done) == h.rows()) {
 		return os.Remove(file)
 	}
@@ -227,7 +216,7 @@ func (h *head) rows() int {
 // takeUp continues the run of a journal.
 func (o *Options) takeUp(h *head, plans []planned, out *output, old *journal.Contents) (*log, error) {
 	file := filepath.Join(out.root, journalFile)
-	of, done, err := readRecords(file, old)
+	of, done, said, err := readRecords(file, old)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +249,7 @@ func (o *Options) takeUp(h *head, plans []planned, out *output, old *journal.Con
 	if err != nil {
 		return nil, err
 	}
-	return newLog(w, out.root, h, plans, done), nil
+	return newLog(w, out.root, h, plans, done, said), nil
 }
 
 // sweep removes what a run that was killed was about to rename.
@@ -280,63 +269,6 @@ func sweep(root string) error {
 // globQuote makes a pattern that matches a path only.
 func globQuote(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
-}
-
-// readRecords decodes a journal. Of a row that occurs twice the later one counts.
-func readRecords(file string, c *journal.Contents) (*head, map[int]*record, error) {
-	h := &head{}
-	if c.Head == nil {
-		return h, nil, nil
-	}
-	if err := json.Unmarshal(c.Head, h); err != nil || h.Journal == 0 {
-		return nil, nil, &JournalError{fmt.Sprintf("%s: line 1 is not the head of a journal of untorn", file)}
-	}
-	if h.Journal != journalFormat {
-		return h, nil, nil // its records may be anything
-	}
-	part, _ := ParsePart(h.Part)
-	done := make(map[int]*record)
-	for i, text := range c.Records {
-		rec := &record{Row: -1}
-		if err := json.Unmarshal(text, rec); err != nil || rec.Result == nil || rec.Row < 0 || rec.Row >= h.Rows || !part.has(rec.Row) {
-			return nil, nil, &JournalError{fmt.Sprintf("%s: line %d is no row of this run", file, i+2)}
-		}
-		done[rec.Row] = rec
-	}
-	return h, done, nil
-}
-
-// add notes that a row is done.
-func (l *log) add(row int, d *doneRow) error {
-	rec := record{Row: row, Code: d.code, Reached: d.reached, Result: d.res}
-	if dir := filepath.Join(l.root, resultDir(d.res)); d.dir {
-		rec.Dir = digest(dir)
-		if d.res.Counterexample != nil && d.res.Counterexample.Shrunk != nil {
-			rec.Shrunk = digest(shrunkDir(dir))
-		}
-	}
-	if err := l.Add(&rec); err != nil {
-		return err
-	}
-	return l.forget(row)
-}
-
-// doneRow returns the row as it was when it was noted.
-func (r *record) doneRow() doneRow {
-	return doneRow{res: r.Result, reached: r.Reached, code: r.Code, dir: r.Dir != ""}
-}
-
-// changed names the directory of the row below root that is lost or not what it
-// was, "" when there is none.
-func (r *record) changed(root string) string {
-	dir := filepath.Join(root, resultDir(r.Result))
-	if r.Dir != "" && r.Dir != digest(dir) {
-		return dir
-	}
-	if r.Shrunk != "" && r.Shrunk != digest(shrunkDir(dir)) {
-		return shrunkDir(dir)
-	}
-	return ""
 }
 
 // resultDir is the directory of a row below that of the run.

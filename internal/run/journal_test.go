@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"untorn/internal/report"
+	"untorn/internal/target/model"
 	"untorn/verifier"
 )
 
@@ -36,6 +37,7 @@ func TestResumeAtEveryLine(t *testing.T) {
 	whole, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, 5, bytes.Count(whole, []byte("\n")), "a head and four rows")
+	require.Equal(t, 1, bytes.Count(whole, []byte(model.Equivalence)), "what rows have in common is there once")
 	o.Resume = true
 	const stride = 401 // every byte is tried in package journal
 	for n := 0; n <= len(whole); n++ {
@@ -50,6 +52,7 @@ func TestResumeAtEveryLine(t *testing.T) {
 		kept := bytes.LastIndexByte(whole[:n], '\n') + 1
 		require.Equal(t, whole[:kept], again[:kept], "what is done stays as it is")
 		require.Equal(t, 5, bytes.Count(again, []byte("\n")), "every row is there once")
+		require.Equal(t, want, text(), "all of it from a journal that was continued")
 	}
 }
 

@@ -98,7 +98,7 @@ func readPiece(dir string) (*piece, error) {
 		return nil, err
 	}
 	p := &piece{dir: dir}
-	if p.head, p.done, err = readRecords(file, c); err != nil {
+	if p.head, p.done, _, err = readRecords(file, c); err != nil {
 		return nil, err
 	}
 	if p.part, err = ParsePart(p.head.Part); err != nil {

@@ -35,6 +35,10 @@ func (o *Options) all(ctx context.Context, plans []planned, out *output, l *log)
 	if len(plans) >= manyRows*o.Workers {
 		beside, one.Workers = o.Workers, 1
 	}
+	pace := newPace(plans, o.Now, o.Progress)
+	if o.Progress != nil {
+		one.Progress = pace.with
+	}
 	var next atomic.Int64
 	var failed atomic.Bool
 	var wg sync.WaitGroup
@@ -48,6 +52,7 @@ func (o *Options) all(ctx context.Context, plans []planned, out *output, l *log)
 				d, p := &done[i], &plans[i]
 				if rec := l.done[p.index]; rec != nil {
 					*d = rec.doneRow()
+					pace.add(p.row.Scenario, d.res.Work.Seconds)
 					continue
 				}
 				if *d = one.row(ctx, p, shared, out); d.err == nil {
@@ -61,6 +66,7 @@ func (o *Options) all(ctx context.Context, plans []planned, out *output, l *log)
 					failed.Store(true)
 					return
 				}
+				pace.add(p.row.Scenario, d.res.Work.Seconds)
 			}
 		})
 	}

@@ -358,7 +358,7 @@ func TestSameReportForAnyWorkers(t *testing.T) {
 }
 
 // TestLargeProduct: rows of a large product that break as expected leave no
-// directory and say how to have one; a smaller one leaves them.
+// directory and no traces, and say how to have one; a smaller one leaves them.
 func TestLargeProduct(t *testing.T) {
 	torn := explored(verifier.Held, verifier.Torn)
 	sizes := "nawupf: [512, 1024, 1536, 2048, 2560, 3072, 3584, 4096], awun: [512, 1024, 1536, 2048, 2560, 3072, 3584, 4096], dn: [true, false]"
@@ -374,6 +374,8 @@ func TestLargeProduct(t *testing.T) {
 		assert.Equal(t, ExitOK, code)
 		_, err = os.Stat(filepath.Join(o.Out, "x"))
 		assert.Equal(t, large, os.IsNotExist(err))
+		assert.Equal(t, large, len(rep.Results[0].Counterexample.Trace) == 0)
+		assert.Equal(t, large, len(rep.Results[0].Control.Counterexample.Trace) == 0)
 		replay := rep.Results[0].Counterexample.Replay
 		assert.Equal(t, large, strings.HasPrefix(replay, "untorn run x.yaml --row 'nawupf=512 "), replay)
 		assert.Equal(t, large, strings.HasSuffix(replay, " --keep"), replay)

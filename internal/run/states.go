@@ -146,13 +146,17 @@ func (s *summed) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// forget removes the files of a row that is done, or of all rows for -1.
+// forget removes the files of a row that is done, or of all rows for -1, when
+// the disk has what was noted.
 func (l *log) forget(row int) error {
 	pattern := stateFiles
 	if row >= 0 {
 		pattern = fmt.Sprintf("states-%d-*.bin", row)
 	}
 	files, err := filepath.Glob(filepath.Join(globQuote(l.root), pattern))
+	if len(files) > 0 {
+		err = errors.Join(err, l.Sync()) // the row must not be lost together with its states
+	}
 	for _, f := range files {
 		if e := os.Remove(f); !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)

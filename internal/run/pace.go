@@ -1,0 +1,128 @@
+package run
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"untorn/scenarios"
+)
+
+// pace is how fast the rows of a run get done. What the others will take is
+// estimated by scenario: rows of one product are more alike than those of two.
+type pace struct {
+	now   func() time.Time
+	tell  func(line string) // the progress, nil for none
+	start time.Time
+
+	mu    sync.Mutex
+	rows  int
+	done  int
+	told  time.Time
+	names map[*scenarios.Scenario]*share
+}
+
+// share are the rows of one scenario.
+type share struct {
+	rows, done int
+	seconds    float64 // that those which are done took
+}
+
+// Bounds of what is told.
+const (
+	tellEvery = time.Second / 10
+	// fewRows is how many rows of a scenario tell what others take, or all of
+	// them, and firstSeconds how long a run has to go on before anything is told.
+	fewRows      = 10
+	firstSeconds = 10
+	// below and above widen the estimate. Rows of a product come in an order, and
+	// those that are done are no sample of it: in the suites an estimate by means
+	// alone was up to 2.5 times too high and 1.7 times too low.
+	below, above = 2.5, 1.75
+	// tooWide is the ratio of both ends from which on a range says nothing.
+	tooWide = 10
+)
+
+func newPace(plans []planned, now func() time.Time, tell func(string)) *pace {
+	p := &pace{now: now, tell: tell, start: now(), rows: len(plans), names: make(map[*scenarios.Scenario]*share)}
+	for i := range plans {
+		s := p.names[plans[i].row.Scenario]
+		if s == nil {
+			s = &share{}
+			p.names[plans[i].row.Scenario] = s
+		}
+		s.rows++
+	}
+	return p
+}
+
+// add notes a row that is done, and what it took when rows beside it took as
+// long.
+func (p *pace) add(of *scenarios.Scenario, seconds float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.names[of]
+	p.done++
+	s.done++
+	s.seconds += seconds
+	if now := p.now(); p.tell != nil && now.Sub(p.told) >= tellEvery {
+		p.told = now
+		p.tell(p.text())
+	}
+}
+
+// with tells what a row under way does.
+func (p *pace) with(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = p.now()
+	p.tell(p.text() + ": " + line)
+}
+
+// text says how many rows are done, in what time, and how long the rest may
+// take.
+func (p *pace) text() string {
+	gone := p.now().Sub(p.start)
+	s := fmt.Sprintf("%d of %d rows, %v", p.done, p.rows, gone.Round(time.Second))
+	low, high := p.left()
+	if gone.Seconds() < firstSeconds || low == 0 || high > tooWide*low || high > maxSeconds {
+		return s
+	}
+	span := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+	return s + ", " + between(span(low), span(high)) + " left"
+}
+
+// left is the least and the most time, in seconds, that the rows to come may
+// take, 0 when nobody knows. Of a scenario that has hardly begun only the means
+// of the others are known.
+func (p *pace) left() (low, high float64) {
+	least, most := math.Inf(1), 0.0
+	for _, s := range p.names {
+		if s.known() {
+			least, most = min(least, s.mean()), max(most, s.mean())
+		}
+	}
+	for _, s := range p.names {
+		n := float64(s.rows - s.done)
+		switch {
+		case n == 0:
+		case s.known():
+			low, high = low+n*s.mean(), high+n*s.mean()
+		case most == 0:
+			return 0, 0
+		default:
+			low, high = low+n*least, high+n*most
+		}
+	}
+	return low / below, high * above
+}
+
+func (s *share) known() bool   { return s.done >= min(fewRows, s.rows) }
+func (s *share) mean() float64 { return s.seconds / float64(s.done) }
+
+// between prints a range of times in the unit of the longer one.
+func between(low, high time.Duration) string {
+	u := largest(high)
+	return fmt.Sprintf("%.0f to %.0f %s", math.Floor(float64(low)/float64(u.size)), math.Ceil(float64(high)/float64(u.size)), u.name)
+}
