@@ -14,21 +14,13 @@ import (
 	"untorn/internal/run"
 )
 
-// TestKillWithinARow: a row that takes longer than any of the runs that are
-// killed comes to an end all the same, and to the report of one that was left
-// alone.
-func TestKillWithinARow(t *testing.T) {
+// killedAgain runs a command, whose --out is "killed", and kills it after a time,
+// again and again until it ends. It returns how often.
+func killedAgain(t *testing.T, args []string, wait time.Duration) (kills int) {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	t.Chdir(t.TempDir())
-	args := strings.Fields("run short-copy --set faults.budget=3 --set explore.preemptions=1 --workers 2 --resume --save-every 10ms")
-	begun := time.Now()
-	code, _, errs := call(t, append(args, "--out", "whole")...)
-	require.Equal(t, run.ExitOK, code, errs)
-	took := time.Since(begun)
-
-	kills := 0
-	for wait := took / 3; ; {
+	for {
 		var errs bytes.Buffer
 		c := exec.Command(self, append(args, "--out", "killed")...)
 		c.Env = append(os.Environ(), asUntorn+"=1")
@@ -39,13 +31,50 @@ func TestKillWithinARow(t *testing.T) {
 		timer.Stop()
 		assert.NotContains(t, errs.String(), "explored from its beginning")
 		if err == nil {
-			break
+			return kills
 		}
 		require.Equal(t, -1, c.ProcessState.ExitCode(), "killed: %s", errs.String())
 		if kills++; kills > 3 {
 			wait = wait * 5 / 4 // the machine may have become slower
 		}
 	}
+}
+
+// withinARow is how runs are killed that have one row.
+const withinARow = " --workers 2 --resume --save-every 10ms"
+
+// TestKillWithinASample: a sample that takes longer than any of the runs that are
+// killed comes to an end, and to the report of one that was left alone.
+func TestKillWithinASample(t *testing.T) {
+	for _, strategy := range []string{"uniform", "pct", "coverage"} {
+		t.Run(strategy, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			args := strings.Fields("run random --row track=sidecar --set explore.runs=3000 --set explore.strategy=" + strategy + withinARow)
+			begun := time.Now()
+			code, _, errs := call(t, append(args, "--out", "whole")...)
+			require.Equal(t, run.ExitOK, code, errs)
+			took := time.Since(begun)
+			kills := killedAgain(t, args, took/3)
+			t.Logf("one run takes %v; killed %d times", took, kills)
+			assert.Positive(t, kills)
+			assert.Equal(t, tree(t, "whole"), tree(t, "killed"))
+			assert.Empty(t, glob(t, "killed/states-*"), "what was saved goes with the row")
+		})
+	}
+}
+
+// TestKillWithinARow: a row that takes longer than any of the runs that are
+// killed comes to an end all the same, and to the report of one that was left
+// alone.
+func TestKillWithinARow(t *testing.T) {
+	t.Chdir(t.TempDir())
+	args := strings.Fields("run short-copy --set faults.budget=3 --set explore.preemptions=1" + withinARow)
+	begun := time.Now()
+	code, _, errs := call(t, append(args, "--out", "whole")...)
+	require.Equal(t, run.ExitOK, code, errs)
+	took := time.Since(begun)
+
+	kills := killedAgain(t, args, took/3)
 	t.Logf("one run takes %v; killed %d times", took, kills)
 	assert.Positive(t, kills)
 	assert.Equal(t, tree(t, "whole"), tree(t, "killed"))

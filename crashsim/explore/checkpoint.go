@@ -17,7 +17,8 @@ import (
 // Checkpoint saves what an exploration knows, so that another one of the same
 // program and bound, in another process, need not find it out again. What is
 // saved are facts about states, which are true whenever they are read: an
-// exploration that begins with them counts what it would have counted.
+// exploration that begins with them counts what it would have counted. Of a random
+// one it is what its first schedules came to.
 type Checkpoint struct {
 	From  io.Reader     // what a save wrote, nil to begin with nothing
 	Every time.Duration // how often to save, or less often when that takes long

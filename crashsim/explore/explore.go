@@ -5,6 +5,8 @@
 package explore
 
 import (
+	"time"
+
 	"untorn/crashsim"
 	"untorn/internal/count"
 )
@@ -69,6 +71,10 @@ type Config struct {
 	// FaultRate is the chance of a fault at a place where one may strike. Zero
 	// leaves it to the strategy.
 	FaultRate Ratio
+	// For, when positive, ends the sample of RunRandom after one schedule at least
+	// when it was drawn for so long, in this process and in those that it
+	// continues. The result is that of as many Runs.
+	For time.Duration
 	// Enough, when set, is asked before each schedule of RunRandom is begun; true
 	// ends the sample there. The result is that of as many Runs.
 	Enough func() bool
@@ -83,8 +89,8 @@ type Config struct {
 	// be left out. It is called when the last one shows that this was wrong,
 	// and makes the programs to come forget what those before shared.
 	Restart func()
-	// Checkpoint, when set, saves what is known and begins with what was. It is
-	// not for RunRandom, and for nothing without the cache.
+	// Checkpoint, when set, saves what is known and begins with what was. It does
+	// nothing for Run without the cache.
 	Checkpoint *Checkpoint
 	// Progress, when set, is called now and then with what was done so far,
 	// from a goroutine of its own, never twice at the same time and not after

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"untorn/crashsim"
 )
@@ -39,7 +40,7 @@ func RunRandom(ctx context.Context, newProgram func() Program, cfg Config) (*Res
 // sample draws the schedules of RunRandom.
 func (x *exploration) sample() (*Result, error) {
 	cfg := &x.cfg
-	r := &sampling{x: x, pool: newPool(nil), size: cfg.Runs}
+	r := &sampling{x: x, pool: newPool(nil), size: batch, begun: time.Now()}
 	r.pool.branches.Store(int64(cfg.Runs))
 	x.now.Store(r.pool)
 	x.at.Store(int64(cfg.Bound.Total))
@@ -54,6 +55,10 @@ func (x *exploration) sample() (*Result, error) {
 	for _, w := range x.workers {
 		r.samplers = append(r.samplers, newSampler(w.prog, cfg.Bound, r.pool, r.drawer(w.m)))
 	}
+	if err := r.load(); err != nil {
+		return nil, err
+	}
+	saves := r.saves()
 	whole := true
 	for int(r.drawn.Runs) < cfg.Runs && whole {
 		n := min(r.size, cfg.Runs-int(r.drawn.Runs))
@@ -61,19 +66,27 @@ func (x *exploration) sample() (*Result, error) {
 		if whole, err = r.draw(n); err != nil {
 			return nil, err
 		}
+		saves(false)
 	}
+	saves(true)
 	return r.result(), nil
 }
+
+// batch is how many schedules are drawn between two moments at which a sample may
+// be saved.
+const batch = 1 << 10
 
 // sampling is the state of one RunRandom.
 type sampling struct {
 	x        *exploration
 	pool     *pool
-	size     int // of a round
+	size     int // of a round, or a batch
 	samplers []*sampler
 	drawn    Sample
-	corpus   *corpus // of Coverage
-	runs     []taken // of its round
+	begun    time.Time
+	spent    time.Duration // before that, by the sample that is continued
+	corpus   *corpus       // of Coverage
+	runs     []taken       // of its round
 }
 
 // drawer returns what draws for one worker.
@@ -98,7 +111,7 @@ func (r *sampling) draw(n int) (whole bool, err error) {
 	var all sync.WaitGroup
 	for _, s := range r.samplers {
 		all.Go(func() {
-			for s.err == nil && !r.ended() {
+			for s.err == nil && !r.ended(base+uint64(next.Load()), base) {
 				i := next.Add(1) - 1
 				if i >= int64(n) {
 					return
@@ -123,42 +136,75 @@ func (r *sampling) draw(n int) (whole bool, err error) {
 	return done == n, nil
 }
 
-// ended reports whether no further schedule is to be begun.
-func (r *sampling) ended() bool {
+// ended reports whether no further schedule is to be begun, when so many were, and
+// so many before the round. A round of Coverage that may be saved is not ended
+// within, because what comes after it depends on all of it.
+func (r *sampling) ended(drawn, before uint64) bool {
 	x := r.x
-	return x.ctx.Err() != nil || x.cfg.Enough != nil && x.cfg.Enough()
+	switch {
+	case r.corpus != nil && x.cfg.Checkpoint != nil && drawn > before:
+		return false
+	case x.ctx.Err() != nil:
+		return true
+	case x.cfg.For > 0 && drawn > 0 && r.took() >= x.cfg.For:
+		return true
+	}
+	return x.cfg.Enough != nil && x.cfg.Enough()
 }
 
-// result adds up what the samplers saw.
-func (r *sampling) result() *Result {
-	x, total := r.x, &sums{}
-	total.reset()
-	var best [Classes + 1]draw
-	first := never()
-	res := x.res
+// took is for how long the sample was drawn.
+func (r *sampling) took() time.Duration { return r.spent + time.Since(r.begun) }
+
+// seen is what the samplers saw, added up.
+type seen struct {
+	total sums
+	first [Classes + 1]uint64
+	best  [Classes + 1]draw
+}
+
+func (r *sampling) seen() *seen {
+	all := &seen{first: never()}
+	all.total.reset()
 	for _, s := range r.samplers {
-		total.add(&s.total)
-		res.Executed += s.executed
-		res.Steps += s.steps
-		res.Reached.Union(s.m.Reached())
-		for c := range best {
-			first[c] = min(first[c], s.first[c])
-			if s.best[c].better(&best[c]) {
-				best[c] = s.best[c]
+		all.total.add(&s.total)
+		for c := range all.best {
+			all.first[c] = min(all.first[c], s.first[c])
+			if s.best[c].better(&all.best[c]) {
+				all.best[c] = s.best[c]
 			}
 		}
 	}
+	return all
+}
+
+// reached are the steps that were taken in the sample.
+func (r *sampling) reached() crashsim.StepSet {
+	steps := r.x.ledger.reached
+	for _, s := range r.samplers {
+		steps.Union(s.m.Reached())
+	}
+	return steps
+}
+
+// result is what a sample comes to.
+func (r *sampling) result() *Result {
+	x, res, all := r.x, r.x.res, r.seen()
+	for _, s := range r.samplers {
+		res.Executed += s.executed
+		res.Steps += s.steps
+	}
+	res.Reached = r.reached()
 	res.Sample = &r.drawn
 	res.Partial = int(r.drawn.Runs) < x.cfg.Runs && x.ctx.Err() != nil
-	res.Schedules, res.Tally = total.schedules, total.tally()
-	for c := range best {
-		d := &best[c]
+	res.Schedules, res.Tally = all.total.schedules, all.total.tally()
+	for c := range all.best {
+		d := &all.best[c]
 		switch {
 		case !d.found:
 		case c == stuck:
 			res.Stuck, res.StuckChoices, res.StuckBound = &d.outcome, choices(d.answers), x.cfg.Bound
 		default:
-			res.Findings = append(res.Findings, Finding{Class: c, Steps: int(d.steps), Bound: x.cfg.Bound, Run: first[c],
+			res.Findings = append(res.Findings, Finding{Class: c, Steps: int(d.steps), Bound: x.cfg.Bound, Run: all.first[c],
 				Faults: d.outcome.Faults, Preemptions: d.outcome.Preemptions, Choices: choices(d.answers)})
 		}
 	}

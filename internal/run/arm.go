@@ -57,8 +57,7 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 		a.cfg.NoReduce |= reduce.Of(reduce.Levels) // each level tells how large the next one is
 	}
 	if r.Explore.Random {
-		end := o.random(ctx, &cfg, r, name)
-		defer end()
+		o.random(&cfg, r, name)
 	}
 	size := &sizer{o: o, title: rowTitle(r) + ": " + name, last: cfg.Bound.Total, start: o.Now()}
 	cfg.Grown = size.grown
@@ -67,20 +66,23 @@ func (o *Options) explore(ctx context.Context, a *arm, r *scenarios.Row, stopAt 
 			o.Progress(fmt.Sprintf("%s: %s: level %d of %d, branch %d of %d, %d schedules%s", rowTitle(r), name, p.Level, p.Levels, p.Done, p.Branches, p.Executed, size.eta()))
 		}
 	}
-	if s := o.states(r, name); s != nil && !r.Explore.Random {
-		var closed func()
-		cfg.Checkpoint, closed = s.checkpoint(o.SaveEvery)
-		defer closed()
+	search := func(name string) (*Explored, error) {
+		if s := o.states(r, name); s != nil {
+			var closed func()
+			cfg.Checkpoint, closed = s.checkpoint(o.SaveEvery)
+			defer closed()
+		}
+		return o.Target.Explore(ctx, &a.cfg, cfg)
 	}
-	res, err := o.Target.Explore(ctx, &a.cfg, cfg)
-	cfg.Checkpoint = nil
+	res, err := search(name)
 	if err == nil && res.Limited {
 		a.limited = size.text()
 		if o.Sample > 0 {
 			drawn(&cfg, r, o.Sample)
-			res, err = o.Target.Explore(ctx, &a.cfg, cfg)
+			res, err = search(name + "-sample")
 		}
 	}
+	cfg.Checkpoint = nil
 	if err != nil {
 		return fmt.Errorf("%s: %s arm: %w", rowTitle(r), name, err)
 	}

@@ -1,11 +1,9 @@
 package run
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/big"
-	"sync/atomic"
 
 	"untorn/crashsim/explore"
 	"untorn/internal/report"
@@ -14,18 +12,12 @@ import (
 
 var strategies = map[string]explore.Strategy{"uniform": explore.Uniform, "pct": explore.PCT, "coverage": explore.Coverage}
 
-// random makes cfg one of a random exploration. The function that it returns
-// has to be called after it.
-func (o *Options) random(ctx context.Context, cfg *explore.Config, r *scenarios.Row, name string) (end func()) {
+// random makes cfg one of a random exploration.
+func (o *Options) random(cfg *explore.Config, r *scenarios.Row, name string) {
 	drawn(cfg, r, int(r.Explore.Runs))
-	if o.For <= 0 || name != "design" {
-		return func() {}
+	if o.For > 0 && name == "design" {
+		cfg.Runs, cfg.For = math.MaxInt, o.For
 	}
-	time, cancel := context.WithTimeout(ctx, o.For)
-	var begun atomic.Bool
-	cfg.Runs = math.MaxInt
-	cfg.Enough = func() bool { return begun.Swap(true) && time.Err() != nil } // one schedule at least
-	return cancel
 }
 
 // drawn makes cfg draw runs as the row says.
