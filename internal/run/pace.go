@@ -37,8 +37,8 @@ const (
 	fewRows      = 10
 	firstSeconds = 10
 	// below and above widen the estimate. Rows of a product come in an order, and
-	// those that are done are no sample of it: in the suites an estimate by means
-	// alone was up to 2.5 times too high and 1.7 times too low.
+	// those that are done are no sample of it: docs/long-runs.md has how far the
+	// means alone are off.
 	below, above = 2.5, 1.75
 	// tooWide is the ratio of both ends from which on a range says nothing.
 	tooWide = 10
@@ -95,31 +95,31 @@ func (p *pace) text() string {
 
 // left is the least and the most time, in seconds, that the rows to come may
 // take, 0 when nobody knows. Of a scenario that has hardly begun only the means
-// of the others are known.
+// of others are known, and one other says nothing.
 func (p *pace) left() (low, high float64) {
+	known, hidden := 0, 0.0
 	least, most := math.Inf(1), 0.0
 	for _, s := range p.names {
-		if s.known() {
-			least, most = min(least, s.mean()), max(most, s.mean())
-		}
-	}
-	for _, s := range p.names {
 		n := float64(s.rows - s.done)
-		switch {
-		case n == 0:
-		case s.known():
-			low, high = low+n*s.mean(), high+n*s.mean()
-		case most == 0:
-			return 0, 0
-		default:
-			low, high = low+n*least, high+n*most
+		if !s.known() {
+			hidden += n
+			continue
 		}
+		known++
+		mean := s.seconds / float64(s.done)
+		least, most = min(least, mean), max(most, mean)
+		low, high = low+n*mean, high+n*mean
+	}
+	switch {
+	case hidden > 0 && known < 2:
+		return 0, 0
+	case hidden > 0:
+		low, high = low+hidden*least, high+hidden*most
 	}
 	return low / below, high * above
 }
 
-func (s *share) known() bool   { return s.done >= min(fewRows, s.rows) }
-func (s *share) mean() float64 { return s.seconds / float64(s.done) }
+func (s *share) known() bool { return s.done >= min(fewRows, s.rows) }
 
 // between prints a range of times in the unit of the longer one.
 func between(low, high time.Duration) string {

@@ -47,10 +47,8 @@ func TestPace(t *testing.T) {
 	p, of := newPacer(100, 50, 5)
 	p.each(of[0], 9, 2*time.Second)
 	assert.Equal(t, "9 of 155 rows, 18s", p.text(), "too few rows")
-	p.each(of[0], 1, 2*time.Second)
-	// 145 rows of 2 s are 290 s: 116 to 507.5 of them.
-	assert.Equal(t, "10 of 155 rows, 20s, 1 to 9 minutes left", p.text())
-	p.each(of[0], 90, 2*time.Second)
+	p.each(of[0], 91, 2*time.Second)
+	assert.Equal(t, "100 of 155 rows, 3m20s", p.text(), "of one scenario only")
 	p.each(of[1], 10, 9*time.Second)
 	// 40 of 9 s, and 5 of 2 to 9 s.
 	assert.Equal(t, "110 of 155 rows, 4m50s, 2 to 12 minutes left", p.text())
@@ -69,6 +67,8 @@ func TestPace(t *testing.T) {
 	assert.Len(t, p.told, 21, "not for each row")
 	p.with("row: design: level 1 of 2")
 	assert.Equal(t, "120 of 1000 rows, 2s: row: design: level 1 of 2", p.told[21])
+	p.each(of[0], 400, 20*time.Millisecond) // 480 of 19.4 ms are 9.3 s
+	assert.Equal(t, "520 of 1000 rows, 10s, 3 to 17 seconds left", p.text())
 
 	// Rows that a run which is continued finds done tell what others take.
 	p, of = newPacer(100)
