@@ -5,11 +5,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"untorn/crashsim/explore"
 	"untorn/internal/report"
 	"untorn/internal/target/model"
 	"untorn/verifier"
@@ -54,6 +56,43 @@ func TestResumeAtEveryLine(t *testing.T) {
 		require.Equal(t, 5, bytes.Count(again, []byte("\n")), "every row is there once")
 		require.Equal(t, want, text(), "all of it from a journal that was continued")
 	}
+}
+
+// countsWorkers notes how many workers each search was given.
+type countsWorkers struct {
+	fake
+	mu      sync.Mutex
+	workers map[int]int
+}
+
+func (c *countsWorkers) Explore(ctx context.Context, m *model.Config, cfg explore.Config) (*Explored, error) {
+	c.mu.Lock()
+	c.workers[cfg.Workers]++
+	c.mu.Unlock()
+	return c.fake.Explore(ctx, m, cfg)
+}
+
+// TestLastRows: rows that are done do not keep workers from sharing the last ones.
+func TestLastRows(t *testing.T) {
+	torn := explored(verifier.Held, verifier.Torn)
+	target := &countsWorkers{fake: fake{design: torn, control: torn}, workers: map[int]int{}}
+	all := rows(t, "design: {copy: [pin, mlock, bounce, retry]}\ndevice: {nawupf: [512, 1024]}\nexpect: torn")
+	o := options(t, target)
+	o.Workers = 2
+	run := func() map[int]int {
+		target.workers = map[int]int{}
+		_, _, err := Rows(context.Background(), all, o)
+		require.NoError(t, err)
+		return target.workers
+	}
+	require.Equal(t, map[int]int{1: 10}, run(), "each design, and two controls that they share")
+	file := filepath.Join(o.Out, journalFile)
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	require.NoError(t, os.WriteFile(file, bytes.Join(lines[:8], nil), 0o600))
+	o.Resume = true
+	require.Equal(t, map[int]int{2: 2}, run(), "one row of eight was left")
 }
 
 // TestParts: each row is in one part, and a part that is not text is refused.

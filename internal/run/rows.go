@@ -12,7 +12,7 @@ import (
 	"untorn/verifier"
 )
 
-// manyRows is how many rows a worker must have to itself for rows to run side
+// manyRows is how many rows to do a worker must have to itself for rows to run side
 // by side: then no worker has to wait for others to share the work of one row.
 const manyRows = 4
 
@@ -32,7 +32,7 @@ func (o *Options) all(ctx context.Context, plans []planned, out *output, l *log)
 	shared := &controls{at: map[string]*sharedControl{}}
 	one := *o
 	beside := 1 // rows at a time
-	if len(plans) >= manyRows*o.Workers {
+	if len(plans)-len(l.done) >= manyRows*o.Workers {
 		beside, one.Workers = o.Workers, 1
 	}
 	pace := newPace(plans, o.Now, o.Progress)
