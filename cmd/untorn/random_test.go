@@ -38,6 +38,11 @@ func TestRunFor(t *testing.T) {
 
 	_, out, _ := call(t, "run", "random", "--for", "1ns")
 	require.Contains(t, out, "sampled random track=sidecar: explore.runs=1 (uniform)")
+	for _, other := range []string{"0", "2ns"} {
+		code, _, errs := call(t, "run", "random", "--resume", "--for", other)
+		require.Equal(t, run.ExitUsage, code)
+		require.Contains(t, errs, "the journal of another run: --for is not the same; ")
+	}
 	code, _, errs := call(t, "run", "no-pin", "--for", "1s")
 	require.Equal(t, run.ExitUsage, code)
 	require.Contains(t, errs, "--for: no row is explored at random; allowed: with --set explore.mode=random")

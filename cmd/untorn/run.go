@@ -132,7 +132,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	numberFlag(c, &f.limit, "limit", 0, unbounded, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never; rows explored at random have explore.runs instead")
 	numberFlag(c, &f.sample, "sample", 0, math.MaxInt32, "with --limit: draw so many schedules of such a row instead")
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue the run whose journal is in --out; without a journal, begin")
-	spanFlag(c, &f.save, "save-every", "how often to save the states of a row that takes long, for --resume; 0 for never")
+	spanFlag(c, &f.save, "save-every", "how often to save what is known of a row that takes long, for --resume; 0 for never")
 	c.Flags().StringVar(&f.shard, "shard", "", "run part i of n parts of the rows, i/n, for untorn merge")
 	completeWords(c, "shard", nil)
 	c.Flags().BoolVar(&f.coverage, "coverage", false, "also print the tables of steps and faults; json has them in any case")

@@ -40,6 +40,7 @@ type head struct {
 	NoReduce  []string    `json:"no_reduce,omitempty"`
 	Limit     uint64      `json:"limit,omitempty"`
 	Sample    int         `json:"sample,omitempty"`
+	For       string      `json:"for,omitempty"`
 	Shrink    ShrinkRows  `json:"shrink,omitempty"`
 	Suite     bool        `json:"suite"`
 	Rows      int         `json:"rows"` // of all parts
@@ -64,6 +65,9 @@ func (e *JournalError) Error() string { return e.What }
 func (o *Options) head(plans []planned) *head {
 	h := &head{Journal: journalFormat, Version: Version, Engine: EngineVersion, Revision: o.Revision, Command: o.Command,
 		Part: o.Part.String(), Keep: o.Keep, NoCache: o.NoCache, NoReduce: o.NoReduce.Names(), Limit: o.Limit, Sample: o.Sample, Shrink: o.Shrink, Suite: o.Suite, Rows: len(plans)}
+	if o.For > 0 {
+		h.For = o.For.String()
+	}
 	for first := 0; first < len(plans); {
 		sum := sha256.New()
 		n := 0
@@ -97,6 +101,8 @@ func (h *head) differs(of *head) string {
 		return "--no-reduce is not the same"
 	case of.Limit != h.Limit || of.Sample != h.Sample:
 		return "--limit or --sample are not the same"
+	case of.For != h.For:
+		return "--for is not the same"
 	case of.Shrink != h.Shrink:
 		return "--shrink or --shrink-all is not the same"
 	}

@@ -58,7 +58,7 @@ type Options struct {
 
 	Part   Part // of the rows, the zero value for all
 	Resume bool // continue the run whose journal is in Out
-	// SaveEvery is how often the states of a row that takes long are saved, 0
+	// SaveEvery is how often what is known of a row that takes long is saved, 0
 	// for never.
 	SaveEvery time.Duration
 	// Command is the command line and Revision the revision of the sources, for
