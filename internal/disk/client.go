@@ -30,6 +30,16 @@ type Process struct {
 // makes a disk of that size in it. Close ends it, and so does the end of the
 // caller, in whatever way.
 func Start(command []string, size int64) (*Process, error) {
+	return start(command, fmt.Sprintf("size %d", size))
+}
+
+// StartSerial is Start of a disk that a loop device sends one command after the
+// other. Only of such a one it takes a short write for a whole one.
+func StartSerial(command []string, size int64) (*Process, error) {
+	return start(command, fmt.Sprintf("serial %d", size))
+}
+
+func start(command []string, size string) (*Process, error) {
 	p := &Process{cmd: exec.Command(command[0], command[1:]...)}
 	p.cmd.Stderr = &p.stderr
 	var err error
@@ -45,7 +55,7 @@ func Start(command []string, size int64) (*Process, error) {
 		return nil, fmt.Errorf("the disk: %w", err)
 	}
 	root := 0
-	line, err := p.ask(fmt.Sprintf("size %d", size))
+	line, err := p.ask(size)
 	if err == nil {
 		_, err = fmt.Sscanf(line, "root %d", &root)
 	}

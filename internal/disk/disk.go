@@ -13,6 +13,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"untorn/internal/blk"
 	"untorn/internal/blk/logwrites"
@@ -23,8 +24,9 @@ import (
 // flushes together, from the start of the recording. 0 is none.
 type Faults struct {
 	FailAt int // the command that ends with EIO; nothing of it is done
-	// ShortAt is the write that ends after half of its sectors. A loop device
-	// takes it for a whole one: half of it is lost without a word.
+	// ShortAt is the write that ends after half of its sectors. Where commands
+	// come one after the other (StartSerial) a loop device takes it for a whole
+	// one: half of it is lost without a word. Otherwise it is an EIO.
 	ShortAt    int
 	FlushMicro int // how long a flush takes, in microseconds
 }
@@ -67,6 +69,15 @@ type Disk struct {
 	full      bool
 	faults    Faults
 	commands  int
+	first     int // of log, the entry that is number 0 of the recording
+	flying    map[*inFlight]bool
+}
+
+// inFlight is a write that the disk was sent and has not answered.
+type inFlight struct {
+	offset, length int64
+	entry          int         // number in the recording, -1 until it has taken effect
+	with           []*inFlight // those of them that overlap it
 }
 
 // New returns a disk of zeros. The size is a multiple of 512.
@@ -74,7 +85,7 @@ func New(size int64) (*Disk, error) {
 	if size <= 0 || size%blk.SectorSize != 0 {
 		return nil, fmt.Errorf("a disk of %d bytes; allowed: a multiple of %d", size, blk.SectorSize)
 	}
-	return &Disk{size: size, chunks: make(map[int64][]byte)}, nil
+	return &Disk{size: size, chunks: make(map[int64][]byte), flying: make(map[*inFlight]bool)}, nil
 }
 
 // Start begins the recording: what is on the disk now is its first part.
@@ -85,7 +96,7 @@ func (d *Disk) Start() {
 	d.content()
 	d.append(logwrites.Entry{Flags: logwrites.Flush})
 	d.append(logwrites.Entry{Flags: logwrites.Mark, Data: []byte(StartMark)})
-	d.recording = true
+	d.first, d.recording = len(d.log), true
 }
 
 // Load makes the disk what logs of writes onto zeros say, one after the other, with
@@ -105,7 +116,7 @@ func (d *Disk) Load(logs ...[]logwrites.Entry) error {
 		}
 	}
 	d.log, d.bytes, d.full, d.commands, d.faults = nil, 0, false, 0, Faults{}
-	d.recording = true
+	d.first, d.recording = 0, true
 	return nil
 }
 
@@ -207,25 +218,72 @@ func (d *Disk) Read(b []byte, offset int64) error {
 	return nil
 }
 
+// TogetherMark begins the mark that follows two writes that overlap and were in
+// flight together, so that either may have come first. The numbers of their entries
+// follow, from 0 at the start of the recording.
+const TogetherMark = "together"
+
+// holdTime is how long the answer to a write is kept back while recording: a write
+// that whoever is above sends without waiting for it arrives meanwhile.
+const holdTime = 100 * time.Microsecond
+
 // Write writes whole sectors and returns how many bytes it wrote.
 func (d *Disk) Write(b []byte, offset int64) (int, error) {
 	if err := d.check(offset, int64(len(b))); err != nil {
 		return 0, err
 	}
+	f := d.takeOff(offset, int64(len(b)))
+	defer d.land(f)
+	n, recording, err := d.write(b, f)
+	if recording {
+		time.Sleep(holdTime)
+	}
+	return n, err
+}
+
+// takeOff notes a write that was sent.
+func (d *Disk) takeOff(offset, length int64) *inFlight {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := &inFlight{offset: offset, length: length, entry: -1}
+	for o := range d.flying {
+		if o.offset < offset+length && offset < o.offset+o.length {
+			f.with, o.with = append(f.with, o), append(o.with, f)
+		}
+	}
+	d.flying[f] = true
+	return f
+}
+
+// land notes that a write is answered.
+func (d *Disk) land(f *inFlight) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.flying, f)
+}
+
+// write lets a write take effect.
+func (d *Disk) write(b []byte, f *inFlight) (done int, recording bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, fails := d.command()
 	if fails {
-		return 0, errFault
+		return 0, d.recording, errFault
 	}
 	if n > 0 && n == d.faults.ShortAt {
 		b = b[:len(b)/2/blk.SectorSize*blk.SectorSize]
 	}
+	d.put(b, f.offset)
 	if d.recording && len(b) > 0 {
-		d.append(logwrites.Entry{Sector: uint64(offset) / blk.SectorSize, Sectors: uint64(len(b)) / blk.SectorSize, Data: bytes.Clone(b)})
+		f.entry = len(d.log) - d.first
+		d.append(logwrites.Entry{Sector: uint64(f.offset) / blk.SectorSize, Sectors: uint64(len(b)) / blk.SectorSize, Data: bytes.Clone(b)})
+		for _, o := range f.with {
+			if o.entry >= 0 {
+				d.append(logwrites.Entry{Flags: logwrites.Mark, Data: fmt.Appendf(nil, "%s %d %d", TogetherMark, o.entry, f.entry)})
+			}
+		}
 	}
-	d.put(b, offset)
-	return len(b), nil
+	return len(b), d.recording, nil
 }
 
 func (d *Disk) put(b []byte, offset int64) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,10 +35,15 @@ var command = []string{os.Args[0], "disk-server"}
 
 func start(t *testing.T, size int64) *disk.Process {
 	t.Helper()
+	return startWith(t, disk.Start, size)
+}
+
+func startWith(t *testing.T, f func([]string, int64) (*disk.Process, error), size int64) *disk.Process {
+	t.Helper()
 	if missing := disk.Missing(); missing != "" && os.Getenv("CI") == "" {
 		t.Skip(missing)
 	}
-	p, err := disk.Start(command, size)
+	p, err := f(command, size)
 	require.NoError(t, err)
 	return p
 }
@@ -184,7 +190,7 @@ func TestLoad(t *testing.T) {
 // A command that the disk fails is an error above, and only that one; half of a
 // short write is lost.
 func TestFaults(t *testing.T) {
-	p := start(t, 1<<20)
+	p := startWith(t, disk.StartSerial, 1<<20)
 	path, _, end := attach(t, p)
 	defer end()
 	f, err := sys.Open(path, sys.ReadWrite|sys.Direct)
@@ -276,4 +282,63 @@ func TestUserIsKilled(t *testing.T) {
 	}
 	require.Eventually(t, gone(fmt.Sprintf("/proc/%d/fd", pid)), 10*time.Second, 5*time.Millisecond)
 	require.Eventually(t, gone("/sys/block/"+strings.TrimPrefix(path, "/dev/")+"/loop/backing_file"), 10*time.Second, 5*time.Millisecond)
+}
+
+// Two writes that overlap and are sent without waiting for each other are marked,
+// and those that do not overlap, or wait, are not.
+func TestTogether(t *testing.T) {
+	p := start(t, 1<<20)
+	path, _, end := attach(t, p)
+	defer end()
+	f, err := sys.Open(path, sys.ReadWrite|sys.Direct)
+	require.NoError(t, err)
+	defer sys.Close(f)
+	write := func(at int64) {
+		b, err := sys.Aligned(64 << 10)
+		require.NoError(t, err)
+		n, err := sys.Pwritev2(f, [][]byte{b}, at, 0)
+		require.NoError(t, err)
+		require.Equal(t, len(b), n)
+		require.NoError(t, sys.Unmap(b))
+	}
+	// together counts marks, each of which names two entries that overlap.
+	together := func(log []logwrites.Entry) (n int) {
+		for i := range log {
+			if string(log[i].Data) == disk.StartMark {
+				log = log[i+1:]
+				break
+			}
+		}
+		for i := range log {
+			var a, b int
+			if k, _ := fmt.Sscanf(string(log[i].Data), disk.TogetherMark+" %d %d", &a, &b); log[i].Flags&logwrites.Mark != 0 && k == 2 {
+				require.Less(t, a, b)
+				require.Less(t, b, i)
+				require.Less(t, log[a].Sector, log[b].Sector+log[b].Sectors)
+				require.Less(t, log[b].Sector, log[a].Sector+log[a].Sectors)
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		apart int64
+		both  bool
+	}{{0, true}, {32 << 10, true}, {64 << 10, true}, {0, false}} {
+		require.NoError(t, p.Record())
+		for range 50 {
+			var wg sync.WaitGroup
+			wg.Go(func() { write(128 << 10) })
+			if !c.both {
+				wg.Wait()
+			}
+			wg.Go(func() { write(128<<10 + c.apart) })
+			wg.Wait()
+		}
+		log, err := p.Log()
+		require.NoError(t, err)
+		n := together(log)
+		t.Logf("%d of 50 pairs, %d KiB apart, both at once %v", n, c.apart>>10, c.both)
+		require.Equal(t, c.both && c.apart < 64<<10, n > 0)
+	}
 }

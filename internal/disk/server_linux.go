@@ -20,6 +20,7 @@ import (
 // ends, and goes on serving the disk until nothing uses it any more:
 //
 //	size BYTES              -> root FD: open FD/disk of this process
+//	serial BYTES            -> the same, and commands come one after the other
 //	start                   -> ok: the recording begins
 //	base BYTES, and a log   -> ok: what load begins with
 //	load BYTES, and a log   -> ok: the disk is what the base and the log make of zeros, and a recording begins
@@ -76,16 +77,16 @@ type server struct {
 
 func (s *server) line(text string) error {
 	word, rest, _ := strings.Cut(text, " ")
-	if (word == "size") == (s.disk != nil) {
+	if (word == "size" || word == "serial") == (s.disk != nil) {
 		return fmt.Errorf("%q out of place", text)
 	}
 	switch word {
-	case "size":
+	case "size", "serial":
 		var size int64
 		if _, err := fmt.Sscan(rest, &size); err != nil {
 			return err
 		}
-		if err := s.mount(size); err != nil {
+		if err := s.mount(size, word == "serial"); err != nil {
 			return err
 		}
 		fmt.Fprintf(s.out, "root %d\n", s.root)
@@ -141,7 +142,7 @@ func (s *server) follows(length string) ([]logwrites.Entry, error) {
 }
 
 // mount makes the disk and serves it.
-func (s *server) mount(size int64) error {
+func (s *server) mount(size int64, serial bool) error {
 	d, err := New(size)
 	if err != nil {
 		return err
@@ -151,8 +152,12 @@ func (s *server) mount(size int64) error {
 		return err
 	}
 	quiet := log.New(io.Discard, "", 0)
+	flags := uint64(fuse.CAP_ASYNC_DIO)
+	if serial {
+		flags = 0
+	}
 	f, err := fuse.NewServer(&fileSystem{fuse.NewDefaultRawFileSystem(), d}, fmt.Sprintf("/dev/fd/%d", serve),
-		&fuse.MountOptions{MaxWrite: 1 << 20, MaxBackground: 64, Logger: quiet})
+		&fuse.MountOptions{MaxWrite: 1 << 20, MaxBackground: 64, Logger: quiet, ExtraCapabilities: flags})
 	if err != nil {
 		_ = sys.Close(root)
 		return fmt.Errorf("FUSE: %w", err)

@@ -73,6 +73,7 @@ func runs(pieces []Piece, of Piece) string {
 type Loss struct {
 	Cut     int // entries of the log before it
 	Image   int // index of the distinct image
+	Swap    swap
 	Choices []Choice
 }
 
@@ -87,10 +88,13 @@ func (l *Loss) String() string {
 		}
 		s += l.Choices[i].String()
 	}
-	if s == "" {
-		return "nothing is pending"
+	if s = "writes " + s; len(l.Choices) == 0 {
+		s = "nothing is pending"
 	}
-	return "writes " + s
+	if l.Swap != (swap{}) {
+		s = fmt.Sprintf("%d came before %d, ", l.Swap[1], l.Swap[0]) + s
+	}
+	return s
 }
 
 // Found is an image that a loss of power at one cut may leave, or, when power was

@@ -34,7 +34,10 @@ type Space struct {
 	Cuts     int     // moments at which power may be lost
 	// MountCuts are moments of mounts at which power may be lost again.
 	MountCuts int
-	Whole     bool // every image that the crash rule allows is here
+	// Swaps are pairs of writes that were in flight together and are tried in both
+	// orders.
+	Swaps int
+	Whole bool // every image that the crash rule allows is here
 
 	logs  map[int][]event // of mounts, by image
 	again map[int][]Loss  // what a loss of power in the mount of an image may leave
@@ -84,8 +87,8 @@ func (r *Recording) Enumerate(d *Device, from, to, limit int, seed uint64) (*Spa
 	if err != nil {
 		return nil, err
 	}
-	cuts := s.cuts(events, s.medium(nil), d, from, to)
-	s.Cuts = len(cuts)
+	cuts := s.bothOrders(events, togetherIn(r.Entries), s.medium(nil), d, from, to, seed)
+	s.Cuts = max(0, min(to, len(events))-from+1)
 	s.takeAll(cuts, limit, seed)
 	slices.SortStableFunc(s.Found, func(a, b Found) int { return a.Cut - b.Cut })
 	return s, nil
@@ -143,7 +146,7 @@ func (s *Space) take(c *cut, choices []Choice, limit int) {
 		s.Images = append(s.Images, *s.image(c, k, over))
 		s.at[k] = i
 	}
-	l := Loss{Cut: c.entries, Image: i, Choices: choices}
+	l := Loss{Cut: c.entries, Image: i, Swap: c.swap, Choices: choices}
 	at := [3]int{c.parent, c.entries, i}
 	if c.parent >= 0 {
 		at[1] = 0 // what the caller had seen is the same at all cuts of a mount

@@ -279,6 +279,9 @@ func TestSavedCut(t *testing.T) {
 	}}}
 	require.Equal(t, "writes 50 whole, 51 3 of 5 pieces (0-1 4), 52 lost, 53 1 of 4 pieces (1), garbage in (0 2-3), 54 lost, garbage in (0)", f.String())
 	text := "untorn recorded 1\ncut 57\nwrite 50 of 1: 0\nwrite 51 of 5: 0-1 4\nwrite 52 of 3: none\nwrite 53 of 4: 1 garbage 0 2-3\nwrite 54 of 2: none garbage 0\n"
+	f.Swap = swap{50, 53}
+	text = strings.Replace(text, "cut 57\n", "cut 57\nswap 50 53\n", 1)
+	require.Contains(t, f.String(), "53 came before 50, writes 50 whole")
 	f.Again = []Loss{{Cut: 4}, {Cut: 1, Choices: []Choice{{Write: 0, Pieces: []Piece{There, Lost}}}}}
 	text += "mount cut 4\nmount cut 1\nwrite 0 of 2: 0\n"
 	require.Equal(t, text, f.Text())
@@ -296,6 +299,9 @@ func TestSavedCut(t *testing.T) {
 		"untorn recorded 1\ncut 1\nwrite 1 of 2: garbage 0\n": "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 2: 0 none\n":    "line 3",
 		"untorn recorded 1\nmount cut 1\n":                    "line 2",
+		"untorn recorded 1\ncut 1\nswap 3 3\n":                "line 3",
+		"untorn recorded 1\ncut 1\nswap 3\n":                  "line 3",
+		"untorn recorded 1\ncut 1\nwrite 1 of 1: 0\nswap 1 2": "line 4",
 		"untorn recorded 1\ncut 1\nmount cut 0\n":             "line 3",
 		"untorn recorded 1\ncut 1\nmount 1\n":                 "line 3",
 		"untorn recorded 1\ncut 1\nwrite 1 of 0: none":        "line 3",
@@ -308,7 +314,7 @@ func TestSavedCut(t *testing.T) {
 }
 
 func FuzzParseFound(f *testing.F) {
-	f.Add("untorn recorded 1\ncut 57\nwrite 51 of 5: 0-1 4\n")
+	f.Add("untorn recorded 1\ncut 57\nswap 51 52\nwrite 51 of 5: 0-1 4\n")
 	f.Add("untorn recorded 1\ncut 57\nwrite 51 of 5: none garbage 4\nmount cut 3\nwrite 1 of 2: 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if x, err := ParseFound(text); err == nil {

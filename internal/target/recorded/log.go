@@ -1,11 +1,14 @@
 package recorded
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"untorn/internal/blk"
 	"untorn/internal/blk/logwrites"
+	"untorn/internal/disk"
+	"untorn/internal/key"
 )
 
 // event is an entry of a log as the crash rule sees it. The zero value is one that
@@ -25,6 +28,11 @@ type write struct {
 	lba     int  // sectors of a piece when there are several
 	garbage bool // a piece may hold garbage
 }
+
+// end is the sector after a write.
+func (w *write) end() int64 { return w.start + int64(len(w.data)) }
+
+func (w *write) overlaps(o *write) bool { return w.start < o.end() && o.start < w.end() }
 
 // states is how many things may become of a piece.
 func (w *write) states() uint64 {
@@ -83,6 +91,72 @@ func (s *Space) entries(events []event) []logwrites.Entry {
 				e.Data = append(e.Data, s.contents.sector(c)...)
 			}
 		}
+	}
+	return out
+}
+
+// A swap names two entries of a log, the first of which took effect first and may
+// have come second: the writes were in flight together. The zero value is none.
+type swap [2]int
+
+// togetherIn lists the swaps that the marks of a log name.
+func togetherIn(entries []logwrites.Entry) (out []swap) {
+	for i := range entries {
+		var x swap
+		if e := &entries[i]; e.Flags&logwrites.Mark != 0 {
+			if n, _ := fmt.Sscanf(string(e.Data), disk.TogetherMark+" %d %d", &x[0], &x[1]); n == 2 {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+// swapped is a log with the second write of a swap before the first. Where a flush
+// came between them, or another write to the same sectors, that is not followed.
+func swapped(events []event, x swap) ([]event, bool) {
+	a, b := x[0], x[1]
+	if a < 0 || b <= a || b >= len(events) || events[a].write == nil || events[b].write == nil || !events[a].write.overlaps(events[b].write) {
+		return nil, false
+	}
+	for _, e := range events[a+1 : b] {
+		if e.flush || e.write != nil && e.write.overlaps(events[b].write) {
+			return nil, false
+		}
+	}
+	out := slices.Clone(events)
+	copy(out[a+1:b+1], events[a:b])
+	out[a] = events[b]
+	return out, true
+}
+
+// maxSwaps bounds the swaps of a log that are followed, and maxSwapCuts the moments
+// after the second write of one.
+const (
+	maxSwaps    = 32
+	maxSwapCuts = 64
+)
+
+// bothOrders is cuts of a log and of what it would be if writes that were in flight
+// together had come the other way round, one swap at a time, those that the seed
+// draws where there are many.
+func (s *Space) bothOrders(events []event, swaps []swap, start *medium, d *Device, from, to int, seed uint64) []cut {
+	out := s.cuts(events, start, d, from, to)
+	slices.SortStableFunc(swaps, func(a, b swap) int {
+		return cmp.Compare(key.Mix(seed, uint64(a[0])<<32|uint64(a[1])), key.Mix(seed, uint64(b[0])<<32|uint64(b[1])))
+	})
+	for _, x := range swaps[:min(len(swaps), maxSwaps)] {
+		other, ok := swapped(events, x)
+		if !ok {
+			continue
+		}
+		s.Swaps++
+		first := max(from, x[1]+1)
+		more := s.cuts(other, start, d, first, min(to, first+maxSwapCuts))
+		for i := range more {
+			more[i].swap = x
+		}
+		out = append(out, more...)
 	}
 	return out
 }

@@ -9,6 +9,7 @@ type cut struct {
 	pending []*write // in the order in which they apply
 	planned []func() []Choice
 	whole   bool // planned is all that there is
+	swap    swap // of the log, which of two writes came first
 	parent  int  // the image that was mounted, -1 for the log of the operations
 }
 

@@ -38,7 +38,11 @@ type Recording struct {
 // *file.UnsupportedError say that the file system did not lay the file out as
 // asked for.
 func Record(ctx context.Context, c *Config) (r *Recording, err error) {
-	p, err := disk.Start(c.Server, c.diskSize())
+	start := disk.Start
+	if c.Faults.ShortAt > 0 {
+		start = disk.StartSerial
+	}
+	p, err := start(c.Server, c.diskSize())
 	if err != nil {
 		return nil, err
 	}

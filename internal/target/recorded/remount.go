@@ -23,13 +23,13 @@ func (c *Config) recover(ctx context.Context, r *Recording, s *Space, b *Bounds)
 	for depth := 0; ; depth++ {
 		from := len(out)
 		next := make([]*Recovered, len(s.Images)-from)
-		logs := make([][]event, len(next))
+		logs, swaps := make([][]event, len(next)), make([][]swap, len(next))
 		err := c.eachImage(ctx, b, from, len(s.Images), func(m *mounter, i int) (err error) {
 			if depth == c.Remounts {
 				next[i-from], err = c.recoverOne(r, s, &s.Images[i])
 				return err
 			}
-			next[i-from], logs[i-from], err = m.mount(r, s, &s.Images[i])
+			next[i-from], logs[i-from], swaps[i-from], err = m.mount(r, s, &s.Images[i])
 			return err
 		})
 		if err != nil {
@@ -46,7 +46,7 @@ func (c *Config) recover(ctx context.Context, r *Recording, s *Space, b *Bounds)
 				continue
 			}
 			s.logs[from+i] = log
-			at := s.cuts(log, s.medium(&s.Images[from+i]), &c.Device, 1, len(log))
+			at := s.bothOrders(log, swaps[i], s.medium(&s.Images[from+i]), &c.Device, 1, len(log), b.Seed)
 			for k := range at {
 				at[k].parent = from + i
 			}
@@ -111,14 +111,14 @@ func (m *mounter) run(f func() error) (err error) {
 }
 
 // mount lets the kernel mount an image, reads the file, and returns what the disk
-// got meanwhile; nil where that was not mounted.
-func (m *mounter) mount(r *Recording, s *Space, img *Image) (x *Recovered, log []event, err error) {
+// got meanwhile, nil where that was not mounted.
+func (m *mounter) mount(r *Recording, s *Space, img *Image) (x *Recovered, log []event, swaps []swap, err error) {
 	if m.disk == nil {
 		if m.disk, err = disk.Start(m.config.Server, m.config.diskSize()); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if err := m.disk.Base(r.content()); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	var changes []logwrites.Entry
@@ -130,21 +130,22 @@ func (m *mounter) mount(r *Recording, s *Space, img *Image) (x *Recovered, log [
 		err = m.disk.Load(changes)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	dev, loop, err := sys.AttachLoop(m.disk.Path(), sys.LoopOptions{Direct: true, Block: int(m.config.Device.LBA)})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer func() { err = errors.Join(err, detach(loop)) }()
 	x, err = m.config.readMounted(dev, func() error {
 		entries, err := m.disk.Log()
 		if err == nil {
+			swaps = togetherIn(entries)
 			log, err = s.events(entries, &m.config.Device)
 		}
 		return err
 	})
-	return x, log, err
+	return x, log, swaps, err
 }
 
 // story fills in the logs of the mounts that power was lost in.
@@ -177,6 +178,13 @@ func (c *Config) replayed(s *Space, img *Image, f *Found) (*Image, error) {
 
 // leaves makes the image that a loss of power left.
 func (s *Space) leaves(events []event, start *medium, d *Device, l *Loss) (*Image, error) {
+	if l.Swap != (swap{}) {
+		other, ok := swapped(events, l.Swap)
+		if !ok {
+			return nil, fmt.Errorf("entries %d and %d cannot change places", l.Swap[0], l.Swap[1])
+		}
+		events = other
+	}
 	cuts := s.cuts(events, start, d, l.Cut, l.Cut)
 	if len(cuts) == 0 {
 		return nil, fmt.Errorf("the log has no cut %d", l.Cut)

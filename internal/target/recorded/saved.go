@@ -28,7 +28,8 @@ const savedMagic = "untorn recorded 1"
 //	mount cut 3
 //	write 2 of 8: 0-5
 //
-// What follows a mount is of the log of that mount, in which power was lost again.
+// After a cut may stand "swap 52 55": the second of two writes that were in flight
+// together came first. What follows a mount is of the log of that mount, in which power was lost again.
 func (f *Found) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\ncut %d\n", savedMagic, f.Cut)
@@ -41,6 +42,9 @@ func (f *Found) Text() string {
 }
 
 func (l *Loss) text(b *strings.Builder) {
+	if l.Swap != (swap{}) {
+		fmt.Fprintf(b, "swap %d %d\n", l.Swap[0], l.Swap[1])
+	}
 	for i := range l.Choices {
 		c := &l.Choices[i]
 		set := runs(c.Pieces, There)
@@ -92,6 +96,18 @@ func (f *Found) line(i int, line string) error {
 		}
 		return nil
 	}
+	l := &f.Loss
+	if n := len(f.Again); n > 0 {
+		l = &f.Again[n-1]
+	}
+	if rest, ok := strings.CutPrefix(line, "swap "); ok {
+		var x swap
+		if n, err := fmt.Sscanf(rest, "%d %d", &x[0], &x[1]); n != 2 || err != nil || x[0] < 0 || x[1] <= x[0] || l.Swap != (swap{}) || len(l.Choices) > 0 {
+			return fmt.Errorf("%.40q where a swap or a write is expected", line)
+		}
+		l.Swap = x
+		return nil
+	}
 	head, set, ok := strings.Cut(line, ": ")
 	c, n := Choice{}, 0
 	if _, err := fmt.Sscanf(head, "write %d of %d", &c.Write, &n); err != nil || !ok || n < 1 || n > maxSavedPieces {
@@ -119,10 +135,6 @@ func (f *Found) line(i int, line string) error {
 		for k := from; k <= to; k++ {
 			c.Pieces[k] = is
 		}
-	}
-	l := &f.Loss
-	if n := len(f.Again); n > 0 {
-		l = &f.Again[n-1]
 	}
 	l.Choices = append(l.Choices, c)
 	return nil
@@ -153,7 +165,7 @@ func Load(c *Config, log []logwrites.Entry) (*Recording, error) {
 	}
 	for i := range r.Entries {
 		e := &r.Entries[i]
-		if e.Flags&logwrites.Mark == 0 {
+		if e.Flags&logwrites.Mark == 0 || strings.HasPrefix(string(e.Data), disk.TogetherMark+" ") {
 			continue
 		}
 		m, ok := logwrites.ParseMark(string(e.Data))

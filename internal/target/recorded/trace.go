@@ -128,6 +128,12 @@ func (c *Config) trace(r *Recording, entries []logwrites.Entry, l *Loss) []strin
 		e := &entries[i]
 		line := fmt.Sprintf("%5d %-9s", i, classes[i])
 		switch {
+		case e.Flags&logwrites.Mark != 0 && len(togetherIn(entries[i:i+1])) > 0:
+			x := togetherIn(entries[i : i+1])[0]
+			line = fmt.Sprintf("%5d device    may take %d before %d", i, x[1], x[0])
+			if l.Swap == x {
+				line += ", and did"
+			}
 		case e.Flags&logwrites.Mark != 0:
 			line = fmt.Sprintf("%5d caller    %s%s", i, e.Data, c.opOf(string(e.Data)))
 		case classes[i] == Flush:
