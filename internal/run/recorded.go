@@ -159,6 +159,7 @@ func recordedResult(r *scenarios.Row) *report.Result {
 func recordedAssumptions(r *scenarios.Row) []string {
 	return append(assumptions(r),
 		"one run of the running kernel: neither all schedules nor, by the seed, the same one again",
+		"writes that overlap and were in flight together are tried in both orders, all others in the order in which the disk took them",
 		"a loop device has no FUA: a write with it is followed by a flush")
 }
 
@@ -344,7 +345,6 @@ func (x *recordedRow) fill(design, control *recordedArm, verdict verifier.Verdic
 	res.Fired = res.Fired.Text("power_loss", strconv.Itoa(d.Space.Cuts))
 	if x.r.Faults.RecoveryPowerLoss > 0 {
 		res.Fired = res.Fired.Text("recovery_power_loss", strconv.Itoa(d.Again))
-		res.Assumptions = append(res.Assumptions, fmt.Sprintf("%d moments of mounts at which power is lost again, sampled like the others", d.Space.MountCuts))
 	}
 	if x.r.Faults.Kinds[crashsim.LogForce] {
 		res.Fired = res.Fired.Text(crashsim.LogForce.String(), strconv.Itoa(d.Recording.Forced))
@@ -357,7 +357,9 @@ func (x *recordedRow) fill(design, control *recordedArm, verdict verifier.Verdic
 	size := workloads.FormatSize
 	res.Device = res.Device.Text(report.FieldKernel, limits.Kernel).Text(report.FieldUnitMin, size(limits.UnitMin)).
 		Text(report.FieldUnitMax, size(limits.UnitMax)).Text(report.FieldPath, path).Text(report.FieldPowerFail, size(x.r.Device.NAWUPF))
-	res.Assumptions = append(res.Assumptions, fmt.Sprintf("%d pairs of writes that overlap were in flight together, and each is tried in both orders; all others in the order in which the disk took them", d.Space.Swaps))
+	if d.Space.Swaps > 0 {
+		res.Fired = res.Fired.Text("other_order", strconv.Itoa(d.Space.Swaps))
+	}
 	if free := d.Recording.Free; free != nil {
 		res.Assumptions = append(res.Assumptions, fmt.Sprintf("free space was fragmented by a file that fills the file system and gave every second block back: "+
 			"%d runs of at most %s were free before the first call, said GETFSMAP; XFS's hint for copies is one block", free.Runs, size(free.Longest)))

@@ -32,8 +32,6 @@ type Space struct {
 	Images   []Image
 	Found    []Found // by cut, then in the order in which they were taken
 	Cuts     int     // moments at which power may be lost
-	// MountCuts are moments of mounts at which power may be lost again.
-	MountCuts int
 	// Swaps are pairs of writes that were in flight together and are tried in both
 	// orders.
 	Swaps int

@@ -52,7 +52,6 @@ func (c *Config) recover(ctx context.Context, r *Recording, s *Space, b *Bounds)
 			}
 			cuts = append(cuts, at...)
 		}
-		s.MountCuts += len(cuts)
 		s.takeAll(cuts, len(s.Images)+b.Images, b.Seed+uint64(depth)+1)
 	}
 }
