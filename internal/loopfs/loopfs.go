@@ -77,12 +77,12 @@ func New(o Options) (*Scratch, error) {
 	back := o.Image
 	var err error
 	if back == "" {
-		f, err := os.CreateTemp("", "untorn-*.img")
+		f, err := unnamed()
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
-		if err := errors.Join(os.Remove(f.Name()), f.Truncate(o.Size)); err != nil {
+		if err := f.Truncate(o.Size); err != nil {
 			return nil, err
 		}
 		back = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
@@ -106,6 +106,22 @@ func New(o Options) (*Scratch, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// unnamed makes a file without a name in the directory for temporary files.
+func unnamed() (*os.File, error) {
+	if fd, err := sys.Unnamed(os.TempDir()); err == nil {
+		return os.NewFile(uintptr(fd), "unnamed"), nil
+	}
+	// Not every file system can; then it has a name for a moment.
+	f, err := os.CreateTemp("", "untorn-*.img")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // quiet makes mkfs take what is there without a question.

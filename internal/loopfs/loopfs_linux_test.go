@@ -29,6 +29,24 @@ func TestScratch(t *testing.T) {
 	}
 }
 
+// What lies below a device never has a name, so that no moment is the wrong one
+// to be killed in.
+func TestUnnamed(t *testing.T) {
+	dir := t.TempDir()
+	fd, err := sys.Unnamed(dir)
+	if err != nil {
+		needs.Or(t, &loopfs.MissingError{What: "no O_TMPFILE in the directory for temporary files: " + err.Error()})
+	}
+	require.NoError(t, sys.Close(fd))
+	t.Setenv("TMPDIR", dir)
+	long := time.Unix(1, 0)
+	require.NoError(t, os.Chtimes(dir, long, long))
+	needs.Scratch(t, loopfs.Options{Size: 1 << 20})
+	st, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.Equal(t, long, st.ModTime(), "a name was made there")
+}
+
 // A process that is killed leaves neither loop device nor mount nor file.
 func TestKilled(t *testing.T) {
 	if os.Getenv("UNTORN_TEST_CHILD") != "" {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,26 +12,31 @@ import (
 	"untorn/internal/blk/logwrites"
 	"untorn/internal/report"
 	"untorn/internal/target/model"
+	"untorn/internal/temp"
 	"untorn/scenarios"
 	"untorn/verifier"
 )
 
-// temporary is the pattern of the names of what is not finished yet.
-const temporary = ".untorn-*"
-
 // output is where run directories go.
 type output struct{ root string }
 
-// newOutput makes sure that directories can be made under root.
+// newOutput makes sure that directories can be made under root, and removes what
+// runs that were killed left there unfinished.
 func newOutput(root string) (*output, error) {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return nil, err
 	}
-	probe, err := os.MkdirTemp(root, temporary)
+	probe, err := temp.New(root)
 	if err != nil {
 		return nil, err
 	}
-	return &output{root}, os.Remove(probe)
+	scenarios, err := os.ReadDir(root)
+	for _, e := range scenarios {
+		if e.IsDir() {
+			temp.Sweep(filepath.Join(root, e.Name()))
+		}
+	}
+	return &output{root}, errors.Join(err, probe.Remove())
 }
 
 // close removes the root again when nothing was written.
@@ -46,12 +52,12 @@ func (o *output) writeReport(rep *report.Report) error {
 	if err := report.WriteJSON(&b, rep); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(o.root, temporary)
+	tmp, err := temp.New(o.root)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	file := filepath.Join(tmp, reportFile)
+	defer tmp.Remove()
+	file := filepath.Join(tmp.Path, reportFile)
 	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
 		return err
 	}
@@ -130,12 +136,12 @@ func atomically(dir string, fill func(tmp string) error) error {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(parent, temporary)
+	tmp, err := temp.New(parent)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	whole := filepath.Join(tmp, "row")
+	defer tmp.Remove()
+	whole := filepath.Join(tmp.Path, "row")
 	if err := os.Mkdir(whole, 0o755); err != nil {
 		return err
 	}
@@ -144,7 +150,7 @@ func atomically(dir string, fill func(tmp string) error) error {
 	}
 	// A rename does not replace a directory that has entries, so the old one
 	// steps aside first, into the directory that is removed at the end.
-	if err := os.Rename(dir, filepath.Join(tmp, "old")); err != nil && !os.IsNotExist(err) {
+	if err := os.Rename(dir, filepath.Join(tmp.Path, "old")); err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	return os.Rename(whole, dir)

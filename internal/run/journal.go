@@ -248,28 +248,11 @@ func (o *Options) takeUp(h *head, plans []planned, out *output, old *journal.Con
 		rec.replayFrom(out.root)
 	}
 	o.notice(fmt.Sprintf("%s: continued, %d of %d rows are done", file, len(done), len(plans)))
-	if err := sweep(out.root); err != nil {
-		return nil, err
-	}
 	w, err := old.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	return newLog(w, out.root, h, plans, done, said), nil
-}
-
-// sweep removes what a run that was killed was about to rename.
-func sweep(root string) error {
-	for _, where := range []string{temporary, filepath.Join("*", temporary)} {
-		left, err := filepath.Glob(filepath.Join(globQuote(root), where))
-		for _, dir := range left {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // globQuote makes a pattern that matches a path only.

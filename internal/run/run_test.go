@@ -19,6 +19,7 @@ import (
 	"untorn/internal/count"
 	"untorn/internal/report"
 	"untorn/internal/target/model"
+	"untorn/internal/temp"
 	"untorn/scenarios"
 	"untorn/verifier"
 )
@@ -214,6 +215,31 @@ func TestCacheCheck(t *testing.T) {
 	b = explored(verifier.Held)
 	b.Findings = []explore.Finding{{Steps: 1}}
 	assert.Contains(t, cacheDiffers(&a, &b), "findings")
+}
+
+// What a run that was killed left unfinished goes with the next one, and what
+// another run is at stays.
+func TestLeftovers(t *testing.T) {
+	root := t.TempDir()
+	row := filepath.Join(root, "scenario")
+	require.NoError(t, os.Mkdir(row, 0o755))
+	living, err := temp.New(row)
+	require.NoError(t, err)
+	var left []string
+	for _, dir := range []string{root, row} {
+		left = append(left, filepath.Join(dir, ".untorn-12345"))
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, ".untorn-12345", "row"), 0o755))
+	}
+	out, err := newOutput(root)
+	require.NoError(t, err)
+	for _, dir := range left {
+		require.NoDirExists(t, dir)
+	}
+	require.DirExists(t, living.Path)
+	require.NoError(t, living.Remove())
+	require.NoError(t, os.Remove(row))
+	out.close()
+	require.NoDirExists(t, root)
 }
 
 // A directory is replaced whole, and one that cannot be filled leaves the old

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"untorn/crashsim/explore"
+	"untorn/internal/temp"
 	"untorn/scenarios"
 )
 
@@ -119,11 +120,15 @@ func (s *states) save(known func(io.Writer) error) {
 }
 
 func (s *states) write(known func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(s.file), temporary)
+	tmp, err := temp.New(filepath.Dir(s.file))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails after the rename
+	defer tmp.Remove()
+	f, err := os.Create(filepath.Join(tmp.Path, "states"))
+	if err != nil {
+		return err
+	}
 	out := &summed{w: bufio.NewWriter(f), sum: crc32.New(castagnoli)}
 	_, _ = out.Write([]byte(stateMagic))
 	_, _ = out.Write(s.digest[:])

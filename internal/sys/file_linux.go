@@ -321,3 +321,22 @@ func BlockSize(path string) (int64, error) {
 	}
 	return st.Bsize, nil
 }
+
+// Lock takes the lock of an open file or directory, flock(2), and waits for
+// whoever has it. It goes with the last descriptor.
+func Lock(fd int) error {
+	for {
+		if err := unix.Flock(fd, unix.LOCK_EX); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// TryLock is Lock that does not wait; it fails when another one has the lock.
+func TryLock(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }
+
+// Unnamed makes a file in a directory that has no name there, O_TMPFILE, so that
+// nothing is left of it when the last descriptor goes.
+func Unnamed(dir string) (int, error) {
+	return Open(dir, unix.O_TMPFILE|ReadWrite)
+}

@@ -134,6 +134,9 @@ func FreeSpace(int) ([]Run, error)                          { return nil, errNon
 func LimitFileSize(int64) (restore func() error, err error) { return nil, errNone }
 func Kernel() (string, error)                               { return "", errNone }
 func Filesystem(string) (string, error)                     { return "", errNone }
+func Lock(int) error                                        { return errNone }
+func TryLock(int) error                                     { return errNone }
+func Unnamed(string) (int, error)                           { return -1, errNone }
 func BlockSize(string) (int64, error)                       { return 0, errNone }
 func DeviceSize(int) (int64, error)                         { return 0, errNone }
 func LogicalBlock(int) (int, error)                         { return 0, errNone }

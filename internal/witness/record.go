@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"untorn/internal/temp"
 	"untorn/workloads"
 )
 
@@ -99,7 +100,12 @@ func begin(dir, text string) (*record, error) {
 			return nil, err
 		}
 	}
-	f, err := os.CreateTemp(dir, ".begin-")
+	tmp, err := temp.New(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer tmp.Remove()
+	f, err := os.OpenFile(filepath.Join(tmp.Path, "begin"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +120,7 @@ func begin(dir, text string) (*record, error) {
 		err = syncDir(dir)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+		return nil, errors.Join(err, f.Close())
 	}
 	return &record{f, round}, nil
 }
