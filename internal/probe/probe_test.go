@@ -131,7 +131,7 @@ func TestProbe(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, fs, r.Filesystem)
 			require.Equal(t, filepath.Base(s.Device), r.Device.Name)
-			require.Contains(t, r.Device.Backing, "untorn-")
+			require.Contains(t, r.Device.Backing, os.TempDir())
 			require.Empty(t, r.Tries)
 			require.Contains(t, r.Claim, want)
 			require.Contains(t, r.Claim, "direct")
