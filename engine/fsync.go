@@ -18,23 +18,25 @@ func (t *task) syncRange(from, to int32) workloads.Result {
 	if k.rules.syncWaits() {
 		t.waitWriteback(from, to)
 	}
+	t.f.err = 0
 	t.Step(stepFsync)
-	var wrote bool
-	var err workloads.Errno
+	wrote := false
 	switch {
 	case k.down != 0:
-		err = workloads.EIO
+		t.f.err = int32(workloads.EIO)
 	case k.rules.forcesLog(t.f.file):
+		var err workloads.Errno
 		wrote, err = t.commit()
+		t.f.err = int32(err)
 	}
-	if !wrote && err == 0 && k.rules.flushesOnFsync() {
+	if !wrote && t.f.err == 0 && k.rules.flushesOnFsync() {
 		// The log had nothing to write, so nothing has flushed the device.
 		t.Step(stepDeviceFlush)
 		t.submitFlush()
-		err = t.waitOwn()
+		t.f.err = int32(t.waitOwn())
 	}
 	t.Step(stepFsyncReturn)
-	if err != 0 {
+	if err := workloads.Errno(t.f.err); err != 0 {
 		return workloads.Fail(err)
 	}
 	return t.reportErrors()

@@ -115,7 +115,7 @@ type frame struct {
 	through            int32 // 1 + slot of the unit that the write sends itself
 	// errorsBefore counts the writeback errors of the file when the write began.
 	errorsBefore int32
-	err          int32    // errno that ended the copying
+	err          int32    // errno that ended the copying, or the sync
 	userPages    [2]int32 // bit set: resident
 	userGone     [2]int32 // bit set: unmapped for good
 	pinned       int32
