@@ -84,9 +84,10 @@ func (t *task) prepareClone(op *workloads.Op) workloads.Errno {
 		return err
 	}
 	t.Step(stepCloneCache)
-	first := min(f.start, t.ino().size) / pageSectors * pageSectors
+	f.zeroFrom = min(f.start, t.ino().size) / pageSectors * pageSectors
 	last := (f.start + n + pageSectors - 1) / pageSectors * pageSectors
-	t.truncateCache(first, min(last, k.fileEnd(f.file)))
+	t.truncateCache(f.zeroFrom, min(last, k.fileEnd(f.file)))
+	f.zeroFrom = 0
 	k.rules.shifted(f.start/k.blockSectors, (f.start+n+k.blockSectors-1)/k.blockSectors)
 	return 0
 }
@@ -99,7 +100,7 @@ func (t *task) remapBlocks(op *workloads.Op) workloads.Errno {
 	n := (int32(op.Length/sectorBytes) + k.blockSectors - 1) / k.blockSectors
 	from, to := t.source(op)/k.blockSectors, f.start/k.blockSectors
 	for f.extent = 0; f.extent < n; {
-		run := k.cloneRun(from+f.extent, to+f.extent, n-f.extent)
+		f.extentTo = f.extent + k.cloneRun(from+f.extent, to+f.extent, n-f.extent)
 		if k.remaps(from+f.extent, to+f.extent) {
 			t.Step(stepCloneExtent)
 			t.waitMap(from)
@@ -107,11 +108,12 @@ func (t *task) remapBlocks(op *workloads.Op) workloads.Errno {
 			if k.down != 0 {
 				return workloads.EIO
 			}
-			k.remapShared(from+f.extent, to+f.extent, run)
-			t.growTo(min((to+f.extent+run)*k.blockSectors, f.start+int32(op.Length/sectorBytes)))
+			k.remapShared(from+f.extent, to+f.extent, f.extentTo-f.extent)
+			t.growTo(min((to+f.extentTo)*k.blockSectors, f.start+int32(op.Length/sectorBytes)))
 		}
-		f.extent += run
+		f.extent = f.extentTo
 	}
+	f.extentTo = 0
 	if end := f.start + int32(op.Length/sectorBytes); end > t.ino().size {
 		t.Step(stepCloneSize)
 		t.growTo(end)

@@ -30,8 +30,7 @@ func (t *task) directWrite(op *workloads.Op) workloads.Result {
 	t.Step(stepDirectFlush)
 	from, to := t.directPages(op)
 	from, to = k.rules.rangeToWrite(from, to)
-	t.writepages(from, to, true)
-	t.waitWriteback(from, to)
+	t.writeRange(from, to, true)
 	t.Step(stepDirectInvalidate)
 	if !k.invalidate(from, to) {
 		t.unlockInode()
@@ -120,7 +119,11 @@ func (t *task) directIO(op *workloads.Op) workloads.Errno {
 	for f.wbBlock = from; f.wbBlock < to; f.wbBlock++ {
 		unit, at := t.directBlock(slot, place)
 		disk, unwritten, _ := t.allocate(unit, at)
-		t.addToIoend(disk, slot, at, unwritten)
+		unw := int32(0)
+		if unwritten {
+			unw = 1
+		}
+		t.addToIoend(disk, slot, at, unw)
 	}
 	t.Step(stepDirectSubmit)
 	t.submitIoend()

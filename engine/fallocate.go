@@ -67,17 +67,18 @@ func (t *task) freeSpace(op *workloads.Op) workloads.Errno {
 	}
 	t.Step(stepPunchCache)
 	f.pos, f.end = f.start, f.start+int32(op.Length/sectorBytes)
-	end := min(f.end, t.ino().size)
-	if f.pos < end {
-		t.punchCache(end)
+	f.zeroTo = min(f.end, t.ino().size)
+	if f.pos < f.zeroTo {
+		t.punchCache(f.zeroTo)
 	}
-	if first, last := (f.pos+k.blockSectors-1)/k.blockSectors, end/k.blockSectors; first < last {
+	if first, last := (f.pos+k.blockSectors-1)/k.blockSectors, f.zeroTo/k.blockSectors; first < last {
 		t.freeExtents(first, last)
 	}
 	t.Step(stepPunchEdges)
-	if f.pos < end {
-		t.zeroEdges(end)
+	if f.pos < f.zeroTo {
+		t.zeroEdges(f.zeroTo)
 	}
+	f.zeroTo = 0
 	return 0
 }
 

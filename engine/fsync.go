@@ -14,10 +14,7 @@ func (t *task) fsync() workloads.Result {
 // (vfs_fsync_range).
 func (t *task) syncRange(from, to int32) workloads.Result {
 	k := t.k
-	t.writepages(from, to, true)
-	if k.rules.syncWaits() {
-		t.waitWriteback(from, to)
-	}
+	t.writeRange(from, to, k.rules.syncWaits())
 	t.f.err = 0
 	t.Step(stepFsync)
 	wrote := false
@@ -62,8 +59,7 @@ func (t *task) writeAndWait(from, to int32) workloads.Errno {
 	k := t.k
 	ino := k.inodeAt(from * pageSectors)
 	from, to = k.rules.rangeToWrite(from, to)
-	t.writepages(from, to, true)
-	t.waitWriteback(from, to)
+	t.writeRange(from, to, true)
 	if ino.unchecked != 0 {
 		ino.unchecked = 0
 		return workloads.EIO
@@ -93,8 +89,7 @@ func (t *task) msync(op *workloads.Op) workloads.Result {
 func (t *task) syncFileRange(op *workloads.Op) workloads.Result {
 	t.Step(stepSyncFileRange)
 	from, to := t.k.rules.rangeToWrite(t.opPages(op))
-	t.writepages(from, to, true)
-	t.waitWriteback(from, to)
+	t.writeRange(from, to, true)
 	t.Step(stepSyncRangeReturn)
 	return t.reportErrors()
 }

@@ -64,29 +64,23 @@ func (x *ioendTable) diskSector(k *Kernel, s int32) (blk.Sector, bool) {
 
 // addToIoend is step 27 (iomap_add_to_ioend): the block extends the ioend
 // under construction, or that one is submitted and another begun.
-func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
+func (t *task) addToIoend(disk, slot, place, unwritten int32) {
 	k, f := t.k, &t.f
-	file, at, end := f.wbBlock*k.blockSectors, k.super.Sector(disk), f.end
-	if f.direct == 0 {
-		end = k.inodeAt(file).size
-	}
+	file, at := f.wbBlock*k.blockSectors, k.super.Sector(disk)
 	if k.design.Stable == StableBounce && f.direct == 0 {
 		k.rules.bounced(file, k.blockSectors)
 		k.counters.CopiedTwice += int64(k.blockSectors) * sectorBytes
 	}
-	var unw, atomic int32
-	if unwritten {
-		unw = 1
-	}
+	var atomic int32
 	if slot >= 0 && place == placeInPlace {
 		atomic = 1
 	}
 	if f.building != 0 && !(slot < 0 && k.fs.byBuffer()) {
 		e := &k.ioends.e[f.building-1]
-		if e.file+e.len == file && e.disk+e.len == at && k.rules.joins(e, slot) && e.place == place && e.unwritten == unw &&
+		if e.file+e.len == file && e.disk+e.len == at && k.rules.joins(e, slot) && e.place == place && e.unwritten == unwritten &&
 			e.len+k.blockSectors <= k.limits.maxTransfer {
 			e.len += k.blockSectors
-			e.eof = min(e.file+e.len, end)
+			e.eof = min(e.file+e.len, t.dataEnd(file))
 			return
 		}
 	}
@@ -98,7 +92,7 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 	}
 	i := k.ioends.used.take()
 	k.ioends.e[i] = ioend{state: ioendBuilding, file: file, disk: at, len: k.blockSectors, unit: slot + 1, place: place,
-		unwritten: unw, atomic: atomic, eof: min(file+k.blockSectors, end)}
+		unwritten: unwritten, atomic: atomic, eof: min(file+k.blockSectors, t.dataEnd(file))}
 	if f.direct != 0 {
 		k.ioends.e[i].owner = int32(t.ID()) + 1
 	}
@@ -106,6 +100,15 @@ func (t *task) addToIoend(disk, slot, place int32, unwritten bool) {
 	if slot >= 0 {
 		k.units.u[slot].ioends++
 	}
+}
+
+// dataEnd returns where the data that the task writes to a file ends, at the
+// latest.
+func (t *task) dataEnd(file int32) int32 {
+	if t.f.direct != 0 {
+		return t.f.end
+	}
+	return t.k.inodeAt(file).size
 }
 
 // submitIoend hands the ioend under construction to the block layer
@@ -230,10 +233,12 @@ func (k sound) remap(t *task, slot int32, withSize bool) {
 		if !ok {
 			break
 		}
+		f.extent, f.extentTo = r.from, r.to
 		t.Step(stepRemapExtent)
+		r = span{f.extent, f.extentTo}
 		k.remapExtent(r)
 		k.logDone(intentID(slot, r))
-		f.extent = r.to
+		f.extent, f.extentTo = r.to, 0
 	}
 	t.unlockMap(x.from)
 }
@@ -299,6 +304,7 @@ func (t *task) convertUnit(slot int32) {
 			t.Step(stepConvertUnit)
 			t.waitMap(e.file / k.blockSectors)
 			k.convertUnwritten(e)
+			e.unwritten = 0 // it is the next one's turn
 		}
 	}
 }

@@ -92,6 +92,16 @@ type frame struct {
 	next int32 // index in task.ops of the operation being done
 	file int32 // that the operation is on
 
+	result int32 // bytes that a write returns, while it syncs
+	// asked is 1 + the step after which the operation asked for writeback that it
+	// waits for: one operation may ask several times. waitFrom and waitTo are the
+	// pages, which may follow from a size that is another one by now.
+	asked            int32
+	waitFrom, waitTo int32
+	// zeroFrom and zeroTo are the ends of what is cleared, in sectors, where the
+	// size of the file decided them.
+	zeroFrom, zeroTo int32
+
 	// buffered write, in sectors of the file
 	start    int32 // where the operation begins
 	pos, end int32
@@ -129,16 +139,20 @@ type frame struct {
 	pickFrom, pickTo       int32
 	wbPage, wbNext         int32
 	wbBlock                int32
+	wbPlace                int32 // where the block goes, once that is decided
+	wbDisk, wbUnwritten    int32 // the disk block of it, once there is one
 	building               int32 // 1 + slot of the ioend under construction
 	plugged                int32 // number of ioends in plug
 	plug                   [8]int32
 
 	// completion
-	ioend   int32 // slot being completed
-	extent  int32 // file block up to which the unit is remapped
-	waitsIO int32 // commands of its own that this task waits for
-	ioError int32 // errno of one of them
-	noSpace int32 // 1 when the next allocation of blocks fails
+	ioend  int32 // slot being completed
+	extent int32 // file block up to which the unit is remapped
+	// extentTo ends the run that begins at extent and is dealt with next.
+	extentTo int32
+	waitsIO  int32 // commands of its own that this task waits for
+	ioError  int32 // errno of one of them
+	noSpace  int32 // 1 when the next allocation of blocks fails
 }
 
 // Config is what a Kernel is built from.

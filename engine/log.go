@@ -125,8 +125,7 @@ func (t *task) commit() (wrote bool, err workloads.Errno) {
 		ino.orderedFrom, ino.orderedTo = 0, 0
 		t.Step(stepOrdered)
 		from, to := k.rules.orderedRange(t.f.orderedFrom, t.f.orderedTo)
-		t.writepages(from, to, true)
-		t.waitWriteback(from, to)
+		t.writeRange(from, to, true)
 	}
 	return t.logForce()
 }

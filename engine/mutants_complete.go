@@ -42,10 +42,11 @@ func (m remapPerExtent) remap(t *task, slot int32, withSize bool) {
 		if !ok {
 			break
 		}
+		f.extent, f.extentTo = r.from, r.to
 		t.Step(stepRemapExtent)
 		t.waitMap(x.from)
-		k.remapExtent(r)
-		f.extent = r.to
+		k.remapExtent(span{f.extent, f.extentTo})
+		f.extent, f.extentTo = f.extentTo, 0
 	}
 	if ino, end := k.inodeOf(x.from), k.unitEnd(slot); withSize && end > ino.diskSize {
 		k.logSize(ino, end)

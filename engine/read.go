@@ -47,21 +47,21 @@ func (t *task) readDirect(op *workloads.Op) workloads.Result {
 		return workloads.Fail(err)
 	}
 	t.Step(stepDirectRead)
-	end := min(f.start+int32(op.Length/sectorBytes), t.ino().size)
-	if end <= f.start {
+	f.end = min(f.start+int32(op.Length/sectorBytes), t.ino().size)
+	if f.end <= f.start {
 		return 0
 	}
 	t.waitMap(f.start / k.blockSectors)
 	k.payload = k.payload[:0]
-	for s := f.start; s < end; s++ {
+	for s := f.start; s < f.end; s++ {
 		h := blk.Zero
 		if e := k.forks.data[s/k.blockSectors]; e.real() && !e.unwritten() {
 			h = k.dev.Read(k.super.Sector(e.block()) + s%k.blockSectors)
 		}
 		k.payload = append(k.payload, h)
 	}
-	k.dev.Saw(t.ops[f.next], blk.Range{Start: k.inWorkload(f.start), Len: end - f.start}, k.payload)
-	return workloads.Result((end - f.start) * sectorBytes)
+	k.dev.Saw(t.ops[f.next], blk.Range{Start: k.inWorkload(f.start), Len: f.end - f.start}, k.payload)
+	return workloads.Result((f.end - f.start) * sectorBytes)
 }
 
 // fill reads the blocks up to a sector that are not uptodate

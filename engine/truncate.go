@@ -100,7 +100,9 @@ func (k *Kernel) clearFolio(fo *folio, from, to int32) {
 // block (iomap_truncate_page).
 func (t *task) zeroToBlockEnd(from int32) {
 	k := t.k
+	t.f.zeroFrom = from
 	t.zeroInBlock(from, (from+k.blockSectors-1)/k.blockSectors*k.blockSectors)
+	t.f.zeroFrom = 0
 }
 
 // zeroInBlock writes zeros through the cache to a part of one block
@@ -155,12 +157,14 @@ func (t *task) freeExtents(from, to int32) {
 		if !k.forks.data[b].real() && k.forks.cow[b] == hole {
 			continue
 		}
+		f.extentTo = b + 1
 		t.Step(stepFreeExtent)
 		t.waitMap(b)
-		k.cancelCow(first, b+1)
-		for i := first; i <= b; i++ {
+		k.cancelCow(f.extent, f.extentTo)
+		for i := f.extent; i < f.extentTo; i++ {
 			k.freeBlock(i)
 		}
+		f.extentTo = 0
 		k.forksChanged()
 	}
 }

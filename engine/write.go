@@ -15,11 +15,13 @@ func (t *task) write(op *workloads.Op) workloads.Result {
 		res = t.bufferedWrite(op)
 	}
 	if op.Dsync && res > 0 {
+		t.f.result = int32(res)
 		t.Step(stepWriteSync)
 		start := t.f.start / pageSectors
 		if err := t.syncRange(start, start+int32((op.Length+PageSize-1)/PageSize)).Err(); err != 0 {
 			return workloads.Fail(err)
 		}
+		return workloads.Result(t.f.result)
 	}
 	return res
 }

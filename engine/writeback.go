@@ -55,7 +55,19 @@ func (t *task) writepages(from, to int32, sync bool) {
 	t.submitIoend()
 	t.Step(stepBlockLayer)
 	t.flushPlug()
-	t.f = frame{next: f.next, file: f.file, start: f.start}
+	t.f = frame{next: f.next, file: f.file, start: f.start, result: f.result, asked: f.asked, waitFrom: f.waitFrom, waitTo: f.waitTo}
+}
+
+// writeRange is data integrity writeback of a range of pages. wait waits until
+// all of it is done.
+func (t *task) writeRange(from, to int32, wait bool) {
+	f := &t.f
+	f.asked, f.waitFrom, f.waitTo = int32(t.At())+1, from, to
+	t.writepages(from, to, true)
+	if wait {
+		t.waitWriteback(f.waitFrom, f.waitTo)
+	}
+	f.asked, f.waitFrom, f.waitTo = 0, 0, 0
 }
 
 // States of the quota of background writeback (wbc->nr_to_write).
@@ -242,8 +254,12 @@ func (t *task) mapFolio(fo *folio, from, to int32) {
 			continue
 		}
 		fo.dirtyBlocks &^= bit
-		if f.wbBlock*k.blockSectors < k.inodeAt(fo.index*pageSectors).size && !t.writeBlock(fo) {
-			t.discardBlock(fo)
+		if f.wbBlock*k.blockSectors < k.inodeAt(fo.index*pageSectors).size {
+			ok := t.writeBlock(fo)
+			f.wbPlace, f.wbDisk, f.wbUnwritten = 0, 0, 0
+			if !ok {
+				t.discardBlock(fo)
+			}
 		}
 	}
 	f.noSpace, f.wbBlock = 0, 0
@@ -257,7 +273,7 @@ func (t *task) mapFolio(fo *folio, from, to int32) {
 func (t *task) writeBlock(fo *folio) bool {
 	k, f := t.k, &t.f
 	slot := k.units.find(f.wbBlock, t.ID())
-	place := int32(placePlain)
+	f.wbPlace = placePlain
 	switch {
 	case slot >= 0:
 		if k.units.u[slot].failed != 0 {
@@ -268,18 +284,21 @@ func (t *task) writeBlock(fo *folio) bool {
 			t.waitMap(f.wbBlock)
 			k.units.u[slot].place = k.choose(&k.units.u[slot])
 		}
-		place = k.rules.place(slot, f.wbBlock)
+		f.wbPlace = k.rules.place(slot, f.wbBlock)
 	case k.usesCow() || k.forks.cow[f.wbBlock] != hole: // the COW fork first (xfs_map_blocks)
-		place = placeCow
+		f.wbPlace = placeCow
 	}
-	disk, unwritten, ok := t.allocate(slot, place)
+	disk, unwritten, ok := t.allocate(slot, f.wbPlace)
 	if !ok {
-		if place, ok = k.rules.withoutSpace(slot, place); !ok {
+		if f.wbPlace, ok = k.rules.withoutSpace(slot, f.wbPlace); !ok {
 			return false
 		}
-		if disk, unwritten, ok = t.allocate(slot, place); !ok {
+		if disk, unwritten, ok = t.allocate(slot, f.wbPlace); !ok {
 			return false
 		}
+	}
+	if f.wbDisk = disk; unwritten {
+		f.wbUnwritten = 1
 	}
 	if k.fs.sizeFirst() {
 		if slot >= 0 {
@@ -290,7 +309,7 @@ func (t *task) writeBlock(fo *folio) bool {
 	}
 	t.Step(stepAddIoend)
 	fo.writeback++
-	t.addToIoend(disk, slot, place, unwritten)
+	t.addToIoend(f.wbDisk, slot, f.wbPlace, f.wbUnwritten)
 	return true
 }
 
@@ -299,9 +318,9 @@ func (t *task) writeBlock(fo *folio) bool {
 func (t *task) sizeFirst(to int32) {
 	k := t.k
 	ino := k.inodeOf(to - 1)
-	if end := min(to*k.blockSectors, ino.size); end > ino.diskSize {
+	if min(to*k.blockSectors, ino.size) > ino.diskSize {
 		t.Step(stepSizeFirst)
-		k.logSize(ino, max(end, ino.diskSize))
+		k.logSize(ino, max(min(to*k.blockSectors, ino.size), ino.diskSize))
 	}
 }
 
