@@ -22,7 +22,7 @@ func (k *Kernel) Answer(c Call) workloads.Errno {
 // UnitLimits returns the limits of atomic writes to the first file, in bytes,
 // as statx reports them.
 func (k *Kernel) UnitLimits() (unitMin, unitMax, unitMaxOpt int64) {
-	u := k.fs.limits()
+	u := k.fs.limits(k.axes.writeback.value)
 	return u.min, u.max, u.opt
 }
 

@@ -32,7 +32,14 @@ type copier interface {
 }
 
 func newCopier(k *Kernel) copier {
-	switch k.design.Copy {
+	if k.axes.copy.others != 0 {
+		return copiers{k, copierOf(k.axes.copy.value), k.axes.copy.set()>>CopyRetry&1 != 0}
+	}
+	return copierOf(k.axes.copy.value)
+}
+
+func copierOf(c Copy) copier {
+	switch c {
 	case CopyRetry:
 		return retryCopier{}
 	case CopyPin:

@@ -8,7 +8,7 @@ import "untorn/workloads"
 type bounceCopier struct{ pinCopier }
 
 func (bounceCopier) begin(t *task) workloads.Errno {
-	t.Step(stepBounce)
+	t.Step(stepPin)
 	if !t.pinUserPages() {
 		return workloads.EFAULT
 	}

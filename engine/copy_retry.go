@@ -23,12 +23,24 @@ func (retryCopier) again(t *task) workloads.Errno {
 
 // abandon makes a clean folio that took a rejected copy not uptodate, so that
 // it is read again.
-func (retryCopier) abandon(t *task) {
+func (c retryCopier) abandon(t *task) {
+	c.spoiled(t, func(fo *folio, bits uint64) { fo.uptodateBlocks &^= bits })
+}
+
+// spoiled calls fn, if there is one, with the blocks that abandon takes back, and reports
+// whether there are any.
+func (retryCopier) spoiled(t *task, fn func(fo *folio, bits uint64)) (any bool) {
 	k, f := t.k, &t.f
 	for s := f.pos; s < f.pos+f.chunk; s += k.blockSectors {
 		b := s / k.blockSectors
-		if fo := k.cache.folio(s / pageSectors); fo != nil && fo.dirtyBlocks&k.blockBits(fo, b, b+1) == 0 {
-			fo.uptodateBlocks &^= k.blockBits(fo, b, b+1)
+		fo := k.cache.folio(s / pageSectors)
+		if fo == nil {
+			continue
+		}
+		bits := k.blockBits(fo, b, b+1) & fo.uptodateBlocks &^ fo.dirtyBlocks
+		if any = any || bits != 0; fn != nil {
+			fn(fo, bits)
 		}
 	}
+	return any
 }

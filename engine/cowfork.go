@@ -29,7 +29,7 @@ func (k *Kernel) alignedOnDisk(s span, n int32) bool {
 // usesCow reports whether writeback of a write to these blocks may need new
 // blocks, so that they have to be reserved.
 func (k *Kernel) usesCow() bool {
-	return k.design.Writeback == WritebackCow || k.design.Writeback == WritebackCowOrAtomic
+	return ask(&k.axes.writeback, func(w Writeback) bool { return w == WritebackCow || w == WritebackCowOrAtomic })
 }
 
 // reserve makes sure that writeback will find blocks: delayed allocations in

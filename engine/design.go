@@ -42,6 +42,7 @@ const (
 	TrackCowFork // the in-core COW fork records the range
 	TrackExtentStatus
 	TrackSidecar
+	NumTracks
 )
 
 // Writeback is how a remembered range reaches the disk.

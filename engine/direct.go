@@ -157,7 +157,7 @@ func (t *task) directPlace(op *workloads.Op, s span) (int32, workloads.Errno) {
 	if !op.Atomic {
 		return placePlain, 0
 	}
-	switch d := k.design.Writeback; {
+	switch d := ask(&k.axes.writeback, func(w Writeback) Writeback { return w }); {
 	case d == WritebackPlain:
 		return placePlain, 0
 	case d != WritebackCow && k.rules.inPlaceDirect(s):

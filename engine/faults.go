@@ -107,10 +107,10 @@ func (k *Kernel) leads(fo *folio) bool {
 func (t *task) allocates(s crashsim.Step) bool {
 	k, f := t.k, &t.f
 	switch s {
-	case stepPin, stepBounce:
+	case stepPin:
 		return true
 	case stepMap:
-		return t.op().Atomic && f.unitTo == 0 && k.design.Track != TrackNone
+		return t.op().Atomic && f.unitTo == 0 && ask(&k.axes.track, func(v Track) bool { return v != TrackNone })
 	case stepGetFolio:
 		if f.unitTo != 0 && f.holdTo == 0 && k.copier.holdsFolios() {
 			return !k.cache.all(f.pieceFrom/pageSectors, (f.pieceTo+pageSectors-1)/pageSectors)
@@ -146,7 +146,7 @@ func (k *Kernel) splits(buf []crashsim.Fault) []crashsim.Fault {
 // goingPages lists the user pages that may be unmapped for good.
 func (t *task) goingPages(buf []crashsim.Fault, s crashsim.Step) []crashsim.Fault {
 	f := &t.f
-	if s != stepPin && s != stepBounce && s != stepFaultIn && s != stepCopy {
+	if s != stepPin && s != stepFaultIn && s != stepCopy {
 		return buf
 	}
 	for p := t.userPage(f.pos); p <= t.userPage(f.end-1); p++ {

@@ -6,8 +6,8 @@ import "untorn/workloads"
 // system that it runs on. A new one is one file with these methods and a line
 // in newFilesystem.
 type filesystem interface {
-	// limits returns what statx reports of the file.
-	limits() unitLimits
+	// limits returns what statx reports of the file, where writeback is w.
+	limits(w Writeback) unitLimits
 	// validatePlain, validateSize and validateEnd are its parts of step 1: for a
 	// write without the flag, and before and after the generic checks of one
 	// with it.
@@ -58,9 +58,11 @@ func newFilesystem(k *Kernel) filesystem {
 }
 
 // sizeWithin refuses what is outside of a file's limits.
-func sizeWithin(fs filesystem, c ioCall) workloads.Errno {
-	if u := fs.limits(); c.length < u.min || c.length > u.max {
-		return workloads.EINVAL
-	}
-	return 0
+func (k *Kernel) sizeWithin(c ioCall) workloads.Errno {
+	return ask(&k.axes.writeback, func(w Writeback) workloads.Errno {
+		if u := k.fs.limits(w); c.length < u.min || c.length > u.max {
+			return workloads.EINVAL
+		}
+		return 0
+	})
 }

@@ -10,7 +10,7 @@ import (
 type blockDevice struct{ *Kernel }
 
 // limits are those of the queue (bdev_statx).
-func (k blockDevice) limits() unitLimits {
+func (k blockDevice) limits(Writeback) unitLimits {
 	q := k.Kernel.limits
 	return unitLimits{min: int64(q.unitMin) * blk.SectorSize, max: int64(q.unitMax) * blk.SectorSize}
 }

@@ -12,7 +12,7 @@ type ext4 struct{ *Kernel }
 
 // limits follows ext4_atomic_write_init: a unit of several blocks needs
 // bigalloc, whose clusters are in one piece.
-func (k ext4) limits() unitLimits {
+func (k ext4) limits(Writeback) unitLimits {
 	q := k.Kernel.limits
 	u := unitLimits{
 		min: max(k.design.Block, int64(q.unitMin)*blk.SectorSize),
@@ -37,7 +37,7 @@ func (k ext4) validateSize(c ioCall) workloads.Errno {
 	if k.down != 0 {
 		return workloads.EIO
 	}
-	return sizeWithin(k, c)
+	return k.sizeWithin(c)
 }
 
 func (ext4) validateEnd(ioCall) workloads.Errno { return 0 }
@@ -67,7 +67,7 @@ func (k ext4) prepare(t *task, s span) workloads.Errno {
 		}
 		k.mapNew(k.forks.data, s.from, s.to, disk, blockUsed)
 	}
-	if k.design.Writeback == WritebackAtomic && !k.rules.inPlace(s) {
+	if !k.rules.inPlace(s) && ask(&k.axes.writeback, func(w Writeback) bool { return w == WritebackAtomic }) {
 		return workloads.EINVAL
 	}
 	return 0

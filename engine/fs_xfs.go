@@ -15,13 +15,13 @@ type xfs struct{ *Kernel }
 
 // limits follows xfs_get_atomic_write_min, _max and _max_opt. A design that
 // only writes in place has the limit of the device.
-func (k xfs) limits() unitLimits {
+func (k xfs) limits(w Writeback) unitLimits {
 	hardware := int64(k.Kernel.limits.unitMax) * blk.SectorSize
 	if hardware < k.design.Block {
 		hardware = 0 // xfs_configure_buftarg_atomic_writes
 	}
 	u := unitLimits{min: k.design.Block, max: MaxUnit}
-	if k.design.Writeback == WritebackAtomic {
+	if w == WritebackAtomic {
 		u.max = hardware
 	}
 	if m := k.design.MaxAtomicWrite; m > 0 {
@@ -48,7 +48,7 @@ func (k xfs) validateSize(c ioCall) workloads.Errno {
 	if k.down != 0 {
 		return workloads.EIO
 	}
-	return sizeWithin(k, c)
+	return k.sizeWithin(c)
 }
 
 func (xfs) validateEnd(ioCall) workloads.Errno { return 0 }
@@ -56,7 +56,7 @@ func (xfs) validateEnd(ioCall) workloads.Errno { return 0 }
 // prepare refuses a unit that cannot go in place where there is no CoW to
 // fall back to.
 func (k xfs) prepare(_ *task, s span) workloads.Errno {
-	if k.design.Writeback == WritebackAtomic && !k.rules.inPlace(s) {
+	if !k.rules.inPlace(s) && ask(&k.axes.writeback, func(w Writeback) bool { return w == WritebackAtomic }) {
 		return workloads.EINVAL
 	}
 	return 0

@@ -67,7 +67,7 @@ func (x *ioendTable) diskSector(k *Kernel, s int32) (blk.Sector, bool) {
 func (t *task) addToIoend(disk, slot, place, unwritten int32) {
 	k, f := t.k, &t.f
 	file, at := f.wbBlock*k.blockSectors, k.super.Sector(disk)
-	if k.design.Stable == StableBounce && f.direct == 0 {
+	if f.direct == 0 && k.stableIs(StableBounce) {
 		k.rules.bounced(file, k.blockSectors)
 		k.counters.CopiedTwice += int64(k.blockSectors) * sectorBytes
 	}
@@ -419,7 +419,7 @@ func (k *Kernel) endIoendWriteback(slot int32) {
 		k.rules.endWriteback(k.cache.folio(s / pageSectors))
 	}
 	k.dropClean()
-	if k.design.Stable == StableBounce {
+	if k.stableIs(StableBounce) {
 		k.cache.unbounce(e.file, e.len)
 	}
 	*e = ioend{}

@@ -20,7 +20,8 @@ const pageSectors = PageSize / blk.SectorSize
 // Kernel is the kernel under test with the files and the tasks of a workload.
 // It implements crashsim.Kernel.
 type Kernel struct {
-	design   Design
+	design   Design // without the axes that others may stand for
+	axes     axes
 	limits   queueLimits
 	workload *workloads.Workload
 	faults   [crashsim.NumFaultKinds]bool
@@ -162,6 +163,8 @@ type Config struct {
 	Workload *workloads.Workload
 	Faults   [crashsim.NumFaultKinds]bool
 	Interner *blk.Interner
+	// Others are designs to take along, to see which of them are Alike.
+	Others Alike
 }
 
 // New formats a disk and returns a kernel that has mounted it. The design
@@ -169,12 +172,15 @@ type Config struct {
 func New(c *Config) *Kernel {
 	k := &Kernel{
 		design:       c.Design,
+		axes:         newAxes(&c.Design, c.Others),
 		limits:       newQueueLimits(&c.Device),
 		workload:     c.Workload,
 		faults:       c.Faults,
 		interner:     c.Interner,
 		blockSectors: int32(c.Design.Block / blk.SectorSize),
 	}
+	// Whoever reads these passes the question by.
+	k.design.Copy, k.design.Track, k.design.Writeback, k.design.Stable = 0, 0, 0, 0
 	k.pageBlocks = max(1, pageSectors/k.blockSectors)
 	k.clones = slices.ContainsFunc(c.Workload.Ops, func(o workloads.Op) bool { return o.Kind == workloads.Clone })
 	k.mkfs(&c.Device)

@@ -43,7 +43,7 @@ func (t *task) makeWritable() workloads.Errno {
 			t.block(waitFaults, f.file)
 		} else if fo != nil && fo.lockedBy != 0 {
 			t.block(waitFolio, f.page)
-		} else if fo != nil && fo.writeback > 0 && k.design.Stable == StableWait {
+		} else if fo != nil && fo.writeback > 0 && k.stableIs(StableWait) {
 			t.block(waitWriteback, f.page)
 		} else {
 			break

@@ -10,13 +10,13 @@ import (
 var copyMutants = []Mutant{
 	{Name: "pin-late", Defect: "user pages are pinned after the first folio was copied", Killers: []string{"pinned"},
 		plant: func(k *Kernel) {
-			if k.design.Copy == CopyPin {
+			if k.axes.copy.value == CopyPin {
 				k.copier = pinLate{k.copier}
 			}
 		}},
 	{Name: "unpin-early", Defect: "user pages are unpinned before the last folio was copied", Killers: []string{"pinned"},
 		plant: func(k *Kernel) {
-			if k.design.Copy == CopyPin {
+			if k.axes.copy.value == CopyPin {
 				k.copier = unpinEarly{k.copier}
 			}
 		}},

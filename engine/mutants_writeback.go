@@ -159,7 +159,7 @@ type bounceLate struct{ rules }
 func (bounceLate) bounced(_, _ int32) {}
 
 func (m bounceLate) payload(e *ioend) []blk.Handle {
-	if m.kernel().design.Stable == StableBounce {
+	if m.kernel().stableIs(StableBounce) {
 		m.rules.bounced(e.file, e.len)
 	}
 	return m.rules.payload(e)

@@ -48,7 +48,7 @@ func (c *pageCache) init(k *Kernel) {
 	c.folios = make([]folio, n)
 	c.head = make([]int32, n)
 	c.content = make([]blk.Handle, n*pageSectors)
-	if k.design.Stable == StableBounce {
+	if k.stableIs(StableBounce) {
 		c.bounced = make([]blk.Handle, n*pageSectors)
 	}
 }

@@ -58,7 +58,6 @@ const (
 	stepInodeLock
 	stepWriteChecks
 	stepPin
-	stepBounce
 	stepMap
 	stepThrottle
 	stepFaultIn
@@ -175,8 +174,7 @@ var stepTable = [numSteps]crashsim.StepInfo{
 	stepValidate:         {Num: "1", Name: "validate"},
 	stepInodeLock:        {Num: "2", Name: "lock inode"},
 	stepWriteChecks:      {Num: "3", Name: "write checks"},
-	stepPin:              {Num: "4", Name: "pin user pages"},
-	stepBounce:           {Num: "4", Name: "copy to private buffer"},
+	stepPin:              {Num: "4", Name: "pin user pages"}, // or lock them, or copy them to a private buffer
 	stepMap:              {Num: "5", Name: "map and reserve"},
 	stepThrottle:         {Num: "6", Name: "throttle on dirty pages"},
 	stepFaultIn:          {Num: "7", Name: "fault user pages in"},

@@ -11,10 +11,15 @@ import (
 // without a mark, and no others (es_reclaim_extents).
 type extentStatusTracker struct {
 	spanTable
-	cached spanTable // ranges that lost their mark and are still cached
+	shrinks bool
+	cached  spanTable // ranges that lost their mark and are still cached
 }
 
 func (x *extentStatusTracker) take(from, to int32) {
+	if !x.shrinks {
+		x.spanTable.take(from, to)
+		return
+	}
 	for s, _, ok := x.next(from, to); ok; s, _, ok = x.next(s.to, to) {
 		if x.cached.find(s) < 0 {
 			x.cached.open(s)

@@ -1,6 +1,9 @@
 package engine
 
-import "untorn/internal/key"
+import (
+	"untorn/crashsim"
+	"untorn/internal/key"
+)
 
 // tracker is the axis track: it remembers the ranges of atomic writes from
 // the write until writeback picks their folios. A new one is one file with
@@ -36,7 +39,15 @@ type tracker interface {
 }
 
 func newTracker(k *Kernel) tracker {
-	switch k.design.Track {
+	first := trackerOf(k, k.axes.track.value)
+	if k.axes.track.others != 0 {
+		return newTrackers(k, first)
+	}
+	return first
+}
+
+func trackerOf(k *Kernel, t Track) tracker {
+	switch t {
 	case TrackPageFlag:
 		return pageFlagTracker{k}
 	case TrackStateBits:
@@ -44,7 +55,7 @@ func newTracker(k *Kernel) tracker {
 	case TrackCowFork:
 		return &cowForkTracker{}
 	case TrackExtentStatus:
-		return &extentStatusTracker{}
+		return &extentStatusTracker{shrinks: k.faults[crashsim.TrackerEviction]}
 	case TrackSidecar:
 		return &sidecarTracker{}
 	}

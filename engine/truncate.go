@@ -120,7 +120,7 @@ func (t *task) zeroInBlock(from, to int32) {
 		}
 		if fo != nil && fo.lockedBy != 0 {
 			t.block(waitFolio, page)
-		} else if fo != nil && fo.writeback > 0 && k.design.Stable == StableWait {
+		} else if fo != nil && fo.writeback > 0 && k.stableIs(StableWait) {
 			t.block(waitWriteback, page)
 		} else {
 			break

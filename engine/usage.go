@@ -28,12 +28,12 @@ type Usage struct {
 func (k *Kernel) Usage() Usage {
 	u := Usage{Counters: k.counters, Extents: extents(k.forks.data), TrackBits: k.trackBits()}
 	for i := range k.ioends.used.all {
-		if e := &k.ioends.e[i]; k.design.Stable == StableBounce && e.owner == 0 {
+		if e := &k.ioends.e[i]; k.axes.stable.value == StableBounce && e.owner == 0 {
 			u.Private += int64(e.len) * sectorBytes
 		}
 	}
 	for _, t := range k.tasks {
-		if k.design.Copy == CopyBounce && t.f.pinned != 0 {
+		if k.axes.copy.value == CopyBounce && t.f.pinned != 0 {
 			u.Private += t.op().Length
 		}
 	}
@@ -105,7 +105,7 @@ const (
 // extent of ext4's cache that has lost its mark takes part in nothing, and
 // counts no more.
 func (k *Kernel) trackBits() (bits int64) {
-	switch k.design.Track {
+	switch k.axes.track.value {
 	case TrackPageFlag:
 		k.eachFolio(0, k.filePages, func(fo *folio) bool {
 			if fo.atomic {
@@ -204,7 +204,7 @@ func (t *task) waitClass() WaitClass {
 // that direct I/O under way reads.
 func (t *task) pinnedBytes() (n int64) {
 	k := t.k
-	if t.f.pinned != 0 && k.design.Copy != CopyBounce {
+	if t.f.pinned != 0 && k.axes.copy.value != CopyBounce {
 		n = (t.op().Length + PageSize - 1) / PageSize * PageSize
 	}
 	for i := range k.ioends.used.all {

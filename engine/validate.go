@@ -39,7 +39,7 @@ func (k *Kernel) validate(c ioCall) workloads.Errno {
 	if !c.atomic {
 		return k.fs.validatePlain(c)
 	}
-	if c.read || k.fs.limits().max == 0 {
+	if c.read || ask(&k.axes.writeback, func(w Writeback) bool { return k.fs.limits(w).max == 0 }) {
 		return workloads.EOPNOTSUPP
 	}
 	one := c // what holds of a unit has to hold of each

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"untorn/crashsim"
 	"untorn/internal/blk"
 	"untorn/workloads"
 )
@@ -296,7 +297,7 @@ func (t *task) unlockFolio() { t.k.cache.folio(t.f.page).lockedBy = 0 }
 // asks for stable pages (folio_wait_stable).
 func (t *task) waitStable() {
 	t.submitOwn()
-	if t.k.design.Stable == StableWait {
+	if w := (crashsim.Wait{Kind: waitWriteback, Arg: t.f.page}); !t.k.Ready(w) && t.k.stableIs(StableWait) {
 		t.block(waitWriteback, t.f.page)
 	}
 }
@@ -348,7 +349,7 @@ func (t *task) copyIn() {
 // right now may see either content.
 func (k *Kernel) putDirty(s int32, h blk.Handle) {
 	k.cache.put(s, h)
-	if fo := k.cache.folio(s / pageSectors); fo.writeback > 0 && k.design.Stable != StableBounce {
+	if fo := k.cache.folio(s / pageSectors); fo.writeback > 0 && !k.stableIs(StableBounce) {
 		if at, ok := k.ioends.diskSector(k, s); ok {
 			k.dev.Alter(at, h)
 		}

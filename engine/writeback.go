@@ -355,16 +355,16 @@ func (t *task) discardBlock(fo *folio) {
 
 // choose is step 26: in place as one atomic bio, or forced CoW.
 func (k *Kernel) choose(x *unit) int32 {
-	switch k.design.Writeback {
-	case WritebackAtomic:
-		return placeInPlace
-	case WritebackCowOrAtomic:
-		if k.rules.inPlace(x.span) {
-			k.unreserve(x.from, x.to)
+	place := ask(&k.axes.writeback, func(w Writeback) int32 {
+		if w == WritebackAtomic || w == WritebackCowOrAtomic && k.rules.inPlace(x.span) {
 			return placeInPlace
 		}
+		return placeCow
+	})
+	if place == placeInPlace && k.usesCow() {
+		k.unreserve(x.from, x.to)
 	}
-	return placeCow
+	return place
 }
 
 // allocate returns the disk block that the present block goes to, and makes

@@ -34,10 +34,14 @@ const (
 	// Levels explores the last level at once where the first ones find
 	// nothing, and begins anew if that finds something. Saved: levels.
 	Levels
+	// Designs, the last one and the only one that works on rows, takes the result
+	// of a row from another one whose design answered alike whenever the engine
+	// asked. Saved: rows.
+	Designs
 	NumRules
 )
 
-var names = [NumRules]string{"cuts", "cells", "groups", "commute", "states", "levels"}
+var names = [NumRules]string{"cuts", "cells", "groups", "commute", "states", "levels", "designs"}
 
 func (r Rule) String() string { return names[r] }
 

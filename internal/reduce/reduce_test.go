@@ -19,5 +19,5 @@ func TestParse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Set(1<<NumRules-1), all)
 	_, err = Parse([]string{"cuts", "corners"})
-	require.EqualError(t, err, `"corners" is no rule of reduction; allowed: cuts, cells, groups, commute, states, levels`)
+	require.EqualError(t, err, `"corners" is no rule of reduction; allowed: cuts, cells, groups, commute, states, levels, designs`)
 }

@@ -31,6 +31,7 @@ func (o *Options) all(ctx context.Context, plans []planned, out *output, l *log)
 	done := make([]doneRow, len(plans))
 	shared := &controls{at: map[string]*sharedControl{}}
 	one := *o
+	one.alikes = newAlikes(plans)
 	beside := 1 // rows at a time
 	if len(plans)-len(l.done) >= manyRows*o.Workers {
 		beside, one.Workers = o.Workers, 1

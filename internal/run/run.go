@@ -70,7 +70,8 @@ type Options struct {
 	// Now tells the time for the report; nothing is decided by it.
 	Now func() time.Time
 
-	log *log // of the run under way, nil for one without a journal
+	log    *log    // of the run under way, nil for one without a journal
+	alikes *alikes // of its rows
 }
 
 // An EnvironmentError says that the machine failed, not the design.

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"untorn/crashsim/explore"
+	"untorn/engine"
 	"untorn/internal/blk"
 	"untorn/internal/cost"
 	"untorn/internal/reduce"
@@ -42,6 +43,9 @@ type Explored struct {
 	DistinctExact bool
 	Judged        uint64 // work
 	Saved         reduce.Saved
+	// Alike are designs that would have given the same, among Config.Others and
+	// its own; none where that is not known.
+	Alike engine.Alike
 }
 
 // Model is the target that simulates everything.
@@ -93,6 +97,9 @@ func (Model) Explore(ctx context.Context, c *model.Config, cfg explore.Config) (
 	e := &Explored{Result: *res, Counts: *model.CountsOf(&res.Tally), Judged: shared.Judged()}
 	e.Distinct, e.DistinctExact = shared.Distinct()
 	e.Saved = shared.Saved()
+	if cfg.Checkpoint == nil || cfg.Checkpoint.From == nil {
+		e.Alike = shared.Alike() // what was loaded does not say what was asked
+	}
 	e.Saved[reduce.Commute].AddWord(res.Commuted)
 	e.Saved[reduce.States].AddWord(res.CacheHits)
 	e.Saved[reduce.Levels].AddWord(res.Skipped)

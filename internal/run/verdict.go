@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"untorn/crashsim"
-	"untorn/internal/target/model"
 	"untorn/scenarios"
 	"untorn/verifier"
 )
@@ -14,7 +13,7 @@ import (
 // explainDesign explores and judges the arm of the design. It ends at the
 // cheapest finding that counts against a design.
 func (o *Options) explainDesign(ctx context.Context, r *scenarios.Row, design *arm) error {
-	if err := o.explore(ctx, design, r, model.ClassOf(verifier.Stale), "design"); err != nil {
+	if err := o.exploreDesign(ctx, design, r); err != nil {
 		return err
 	}
 	design.judge()

@@ -30,6 +30,9 @@ type Config struct {
 	// NoReduce names rules that leave nothing out. Only Distinct depends on
 	// one of them: without cells all images count that no verdict tells apart.
 	NoReduce reduce.Set
+	// Others are designs to take along, to see which of them are alike. It
+	// changes nothing that is counted or found.
+	Others engine.Alike
 }
 
 // Check refuses a configuration: *engine.NonsenseError for one that makes no
@@ -102,8 +105,10 @@ type Shared struct {
 	noCache bool
 	classes bool // what is distinct is what a verdict can tell apart
 
-	mu    sync.Mutex
-	saved reduce.Saved
+	mu     sync.Mutex
+	saved  reduce.Saved
+	closed int          // programs
+	alike  engine.Alike // to the designs of all of them
 }
 
 // maxDistinct caps the set of distinct images of one exploration.
@@ -134,6 +139,14 @@ func (s *Shared) Saved() reduce.Saved {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.saved
+}
+
+// Alike returns the designs, of those that were taken along and the one that
+// was explored, that would have given what all closed programs did.
+func (s *Shared) Alike() engine.Alike {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.alike
 }
 
 // Judged returns how many images the programs judged so far: work, which

@@ -45,7 +45,7 @@ func NewProgram(c *Config, s *Shared) (explore.Program, error) { return newProgr
 func newProgram(c *Config, s *Shared) (*program, error) {
 	p := &program{config: c, shared: s, interner: blk.NewInterner()}
 	p.kernel = engine.New(&engine.Config{Design: c.Design, Device: c.Device, Workload: &c.Workload, Faults: c.Faults.Kinds,
-		Interner: p.interner})
+		Interner: p.interner, Others: c.Others})
 	p.history = workloads.NewHistory(&c.Workload)
 	p.loss = powerloss.New(c.rules(), p.kernel.Initial())
 	p.loss.NoCells, p.loss.NoGroups = c.NoReduce.Has(reduce.Cells), c.NoReduce.Has(reduce.Groups)
@@ -83,6 +83,11 @@ func (p *program) Close() {
 	p.shared.mu.Lock()
 	defer p.shared.mu.Unlock()
 	p.shared.saved.Add(&s)
+	alike := p.kernel.Alike()
+	if p.shared.closed++; p.shared.closed > 1 {
+		alike = alike.Both(p.shared.alike)
+	}
+	p.shared.alike = alike
 }
 
 // Run executes one schedule. What is on the disk before the first step is

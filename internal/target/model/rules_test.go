@@ -83,7 +83,7 @@ func TestEachRuleAloneOnCowFork(t *testing.T) {
 func eachRuleAlone(t *testing.T, c *Config, b crashsim.Budget) {
 	want, ws, saved := without(t, c, b, 0)
 	t.Logf("%v schedules, %d runs, %d images of units judged, saved %v", want.Schedules, want.Executed, ws.Judged(), saved)
-	for r := range reduce.NumRules {
+	for r := range reduce.Designs { // which works on rows
 		got, s, saved := without(t, c, b, reduce.Of(r))
 		require.Equal(t, want.Schedules, got.Schedules, "without %v", r)
 		require.Equal(t, want.Tally, got.Tally, "without %v", r)
@@ -126,7 +126,7 @@ func TestEachRuleAlone(t *testing.T) {
 					break // too many to execute and judge one by one
 				}
 				sets := []reduce.Set{1<<reduce.NumRules - 1}
-				for r := range reduce.NumRules {
+				for r := range reduce.Designs {
 					sets = append(sets, reduce.Of(r))
 				}
 				for _, off := range sets {
@@ -147,7 +147,7 @@ func TestEachRuleAlone(t *testing.T) {
 	}
 	_, _, saved := without(t, small(), bound(2, 2), 0)
 	all.Add(&saved)
-	for r := range reduce.NumRules {
+	for r := range reduce.Designs {
 		require.False(t, all[r].IsZero(), "%v saved nothing", r)
 	}
 }
