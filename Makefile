@@ -28,7 +28,8 @@ SMALL = ext4-collapse-sync clone-direct clone-rewrite clone-unshared clone-past-
 SHAPES = append-layouts cloud-volume innodb innodb-doublewrite maintenance overlap postgres-checkpoint postgres-fpw \
 	postgres-mixed postgres-wal random small-files sqlite-wal
 
-torture-full: debate ## the same with raised bounds, and the debate; takes long
+torture-full: build ## the same and the debate with raised bounds; takes long
+	./bin/untorn run --suite debate --out runs-debate --faults 3 --preemptions 2
 	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=3 $(SMALL)
 	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=2 $(LARGE)
 	./bin/untorn run --out runs-full --set faults.budget=2 --set explore.preemptions=1 $(SHAPES)

@@ -25,6 +25,9 @@ import (
 // maxWorkers bounds --workers: each worker has a machine of its own.
 const maxWorkers = 1024
 
+// maxRaised bounds --faults and --preemptions, far beyond what ends.
+const maxRaised = 99
+
 type runFlags struct {
 	suite   string
 	format  string
@@ -38,6 +41,8 @@ type runFlags struct {
 	forTime           time.Duration
 	rows              []string
 	sets              []string
+	leastFaults       int
+	leastPreemptions  int
 	noCache           bool
 	noRules           []string
 	resume            bool
@@ -100,6 +105,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
   untorn run --suite debate --resume             # again and again until it is done
   untorn run my.yaml --limit 1000000 --sample 100000
   untorn run --suite debate --shard 2/3 --out part-2
+  untorn run --suite debate --faults 3 --preemptions 2
   untorn run my.yaml --shrink
   untorn run no-pin retry-dirty --shrink-all
   untorn run direct-cow --target file --on /mnt/xfs/scratch
@@ -122,6 +128,8 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	spanFlag(c, &f.timeout, "timeout", "end after this time with what is done so far, 0 for never")
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
+	numberFlag(c, &f.leastFaults, "faults", 0, maxRaised, "raise the budget of rows that have faults to this many")
+	numberFlag(c, &f.leastPreemptions, "preemptions", 0, maxRaised, "raise the preemptions of every row to this many")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
 	c.Flags().StringSliceVar(&f.noRules, "no-reduce", nil, "rules by which no work is left out: "+strings.Join(reduce.Names(), ", ")+"; may be repeated. Slower, and the same counts; without cells, distinct counts more")
 	completeWords(c, "no-reduce", reduce.Names())
@@ -162,6 +170,9 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if f.target != "model" && (f.shrink || f.shrinkAll) {
 		return usage(fmt.Errorf("--target %s with --shrink; allowed: --target model", f.target))
 	}
+	if f.target != "model" && (f.leastFaults > 0 || f.leastPreemptions > 0) {
+		return usage(fmt.Errorf("--target %s with --faults or --preemptions; allowed: --target model", f.target))
+	}
 	if f.target != "model" && (f.resume || f.shard != "") {
 		return usage(fmt.Errorf("--target %s with --resume or --shard; allowed: --target model", f.target))
 	}
@@ -201,6 +212,7 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if err != nil {
 		return usage(err)
 	}
+	raise(rows, f.leastFaults, f.leastPreemptions)
 	if f.forTime > 0 && !slices.ContainsFunc(rows, func(r scenarios.Row) bool { return r.Explore.Random }) {
 		return usage(errors.New("--for: no row is explored at random; allowed: with --set explore.mode=random"))
 	}
@@ -254,6 +266,17 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		return &exitError{code, nil}
 	}
 	return nil
+}
+
+// raise raises the bounds of rows. A row without faults has no use for a budget.
+func raise(rows []scenarios.Row, faults, preemptions int) {
+	for i := range rows {
+		r := &rows[i]
+		if r.Faults.Budget > 0 {
+			r.Faults.Budget = max(r.Faults.Budget, faults)
+		}
+		r.Explore.Preemptions = max(r.Explore.Preemptions, preemptions)
+	}
 }
 
 // commandLine prints a command line as a shell takes it.
