@@ -28,8 +28,8 @@ id itself knows the row. --out leaves its run directory, the same to the byte
 but for report.json. An id of another version of the engine is refused with
 exit code 4.`,
 		Example: `  untorn replay runs/no-pin/single
-  untorn replay no-pin --id u2-06q2z32w304074812694hmg
-  untorn replay my.yaml --set nawupf=512 --id u2-06q2z32w304074812694hmg --out mailed`,
+  untorn replay no-pin --id u3-06q2z32w3040748143hssrg
+  untorn replay my.yaml --set nawupf=512 --id u3-06q2z32w3040748143hssrg --out mailed`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch byID := c.Flags().Changed("id"); {

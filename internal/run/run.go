@@ -220,7 +220,7 @@ func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // it changes whenever the same scenario may give other counts.
 const (
 	Version       = "0.1.0"
-	EngineVersion = "2"
+	EngineVersion = "3"
 )
 
 // row runs one row.
