@@ -28,8 +28,13 @@ SMALL = ext4-collapse-sync clone-direct clone-rewrite clone-unshared clone-past-
 SHAPES = append-layouts cloud-volume innodb innodb-doublewrite maintenance overlap postgres-checkpoint postgres-fpw \
 	postgres-mixed postgres-wal random small-files sqlite-wal
 
-torture-full: build ## the same and the debate with raised bounds; takes long
-	./bin/untorn run --suite debate --out runs-debate --faults 3 --preemptions 2
+# The product of designs; many-calls and one-call, which have 16 pieces, would take
+# longer than all of it.
+DESIGNS = block ext4 large-block old-or-new xfs
+
+torture-full: debate ## the same and the designs with raised bounds; takes long
+	./bin/untorn run --out runs-designs --faults 2 --preemptions 2 $(DESIGNS)
+	./bin/untorn run --out runs-designs-3 --faults 3 $(DESIGNS)
 	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=3 $(SMALL)
 	./bin/untorn run --out runs-full --set faults.budget=3 --set explore.preemptions=2 $(LARGE)
 	./bin/untorn run --out runs-full --set faults.budget=2 --set explore.preemptions=1 $(SHAPES)
