@@ -27,9 +27,9 @@ func (c retryCopier) abandon(t *task) {
 	c.spoiled(t, func(fo *folio, bits uint64) { fo.uptodateBlocks &^= bits })
 }
 
-// spoiled calls fn, if there is one, with the blocks that abandon takes back, and reports
-// whether there are any.
-func (retryCopier) spoiled(t *task, fn func(fo *folio, bits uint64)) (any bool) {
+// spoiled calls fn, if there is one, with the blocks that abandon takes back,
+// and reports whether there are any.
+func (retryCopier) spoiled(t *task, fn func(fo *folio, bits uint64)) (some bool) {
 	k, f := t.k, &t.f
 	for s := f.pos; s < f.pos+f.chunk; s += k.blockSectors {
 		b := s / k.blockSectors
@@ -38,9 +38,9 @@ func (retryCopier) spoiled(t *task, fn func(fo *folio, bits uint64)) (any bool) 
 			continue
 		}
 		bits := k.blockBits(fo, b, b+1) & fo.uptodateBlocks &^ fo.dirtyBlocks
-		if any = any || bits != 0; fn != nil {
+		if some = some || bits != 0; fn != nil {
 			fn(fo, bits)
 		}
 	}
-	return any
+	return some
 }

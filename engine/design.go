@@ -42,7 +42,7 @@ const (
 	TrackCowFork // the in-core COW fork records the range
 	TrackExtentStatus
 	TrackSidecar
-	NumTracks
+	NumTracks // how many values there are, the invalid one included
 )
 
 // Writeback is how a remembered range reaches the disk.

@@ -11,7 +11,7 @@ import (
 // without a mark, and no others (es_reclaim_extents).
 type extentStatusTracker struct {
 	spanTable
-	shrinks bool
+	shrinks bool      // the shrinker may run; else what is cached decides nothing
 	cached  spanTable // ranges that lost their mark and are still cached
 }
 

@@ -78,7 +78,7 @@ func (o *Options) exploreDesign(ctx context.Context, a *arm, r *scenarios.Row) e
 	a.cfg.Others = class.all
 	err := o.explore(ctx, a, r, model.ClassOf(verifier.Stale), "design")
 	a.cfg.Others = engine.Alike{}
-	if err != nil || a.res.Partial || a.res.Limited {
+	if err != nil || a.res.Partial || a.limited != "" { // a sample says nothing about other designs
 		return err
 	}
 	o.alikes.mu.Lock()

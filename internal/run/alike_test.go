@@ -64,3 +64,34 @@ func TestAlikeDesigns(t *testing.T) {
 		require.Greater(t, bits.OnesCount8(values), 1)
 	}
 }
+
+// TestAlikeLimited: what was sampled of a row over the limit is no result of
+// another row, which is sampled itself.
+func TestAlikeLimited(t *testing.T) {
+	sc, err := scenarios.Embedded("xfs")
+	require.NoError(t, err)
+	var rows []scenarios.Row
+	for _, r := range sc.Rows() {
+		d := &r.Design
+		if d.Track == engine.TrackCowFork && d.Writeback == engine.WritebackCow && d.Submit == engine.SubmitWriteThroughWait && d.Stable == engine.StableWait &&
+			d.FolioMax == 8192 && r.Faults.Name == "power" && r.Skip == "" {
+			rows = append(rows, r)
+		}
+	}
+	require.Len(t, rows, 5)
+	run := func(limit uint64) *report.Report {
+		rep, _, err := Rows(context.Background(), rows, Options{Target: Model{}, Out: t.TempDir(), Workers: 1, Limit: limit, Sample: 20, Now: time.Now})
+		require.NoError(t, err)
+		return rep
+	}
+	taken := 0
+	whole, limited := run(0), run(1)
+	for i := range rows {
+		if whole.Results[i].Work.Saved.Get("designs") == "1" {
+			taken++
+		}
+		require.Equal(t, "0", limited.Results[i].Work.Saved.Get("designs"))
+		require.False(t, limited.Results[i].Exhaustive)
+	}
+	require.Positive(t, taken)
+}
