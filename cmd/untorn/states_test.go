@@ -43,22 +43,28 @@ func killedAgain(t *testing.T, args []string, wait time.Duration) (kills int) {
 // withinARow is how runs are killed that have one row.
 const withinARow = " --workers 2 --resume --save-every 10ms"
 
+// wholeInPieces runs a command line, runs it again and again while it is killed,
+// compares what both left, and returns how long the first one took.
+func wholeInPieces(t *testing.T, args []string) (took time.Duration) {
+	begun := time.Now()
+	code, _, errs := call(t, append(args, "--out", "whole")...)
+	require.Equal(t, run.ExitOK, code, errs)
+	took = time.Since(begun)
+	kills := killedAgain(t, args, took/3)
+	t.Logf("one run takes %v; killed %d times", took, kills)
+	assert.Positive(t, kills)
+	assert.Equal(t, tree(t, "whole"), tree(t, "killed"))
+	assert.Empty(t, glob(t, "killed/states-*"), "what was saved goes with the row")
+	return took
+}
+
 // TestKillWithinASample: a sample that takes longer than any of the runs that are
 // killed comes to an end, and to the report of one that was left alone.
 func TestKillWithinASample(t *testing.T) {
 	for _, strategy := range []string{"uniform", "pct", "coverage"} {
 		t.Run(strategy, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			args := strings.Fields("run random --row track=sidecar --set explore.runs=3000 --set explore.strategy=" + strategy + withinARow)
-			begun := time.Now()
-			code, _, errs := call(t, append(args, "--out", "whole")...)
-			require.Equal(t, run.ExitOK, code, errs)
-			took := time.Since(begun)
-			kills := killedAgain(t, args, took/3)
-			t.Logf("one run takes %v; killed %d times", took, kills)
-			assert.Positive(t, kills)
-			assert.Equal(t, tree(t, "whole"), tree(t, "killed"))
-			assert.Empty(t, glob(t, "killed/states-*"), "what was saved goes with the row")
+			wholeInPieces(t, strings.Fields("run random --row track=sidecar --set explore.runs=3000 --set explore.strategy="+strategy+withinARow))
 		})
 	}
 }
@@ -69,16 +75,7 @@ func TestKillWithinASample(t *testing.T) {
 func TestKillWithinARow(t *testing.T) {
 	t.Chdir(t.TempDir())
 	args := strings.Fields("run short-copy --set faults.budget=3 --set explore.preemptions=1" + withinARow)
-	begun := time.Now()
-	code, _, errs := call(t, append(args, "--out", "whole")...)
-	require.Equal(t, run.ExitOK, code, errs)
-	took := time.Since(begun)
-
-	kills := killedAgain(t, args, took/3)
-	t.Logf("one run takes %v; killed %d times", took, kills)
-	assert.Positive(t, kills)
-	assert.Equal(t, tree(t, "whole"), tree(t, "killed"))
-	assert.Empty(t, glob(t, "killed/states-*"), "what was saved goes with the row")
+	took := wholeInPieces(t, args)
 
 	// Saved states that are damaged, or of another run, cost time only.
 	var saved []string
@@ -92,7 +89,7 @@ func TestKillWithinARow(t *testing.T) {
 	for _, bad := range []string{data[:len(data)/2], data[:100] + "?" + data[101:], "untorn states 0\n" + data[16:]} {
 		write(t, saved[0], bad)
 		write(t, "cut/journal.txt", strings.SplitAfter(read(t, "cut/journal.txt"), "\n")[0])
-		code, _, errs = call(t, append(args, "--out", "cut")...)
+		code, _, errs := call(t, append(args, "--out", "cut")...)
 		assert.Equal(t, run.ExitOK, code)
 		assert.Contains(t, errs, "; the row is explored from its beginning")
 		assert.Equal(t, tree(t, "whole"), tree(t, "cut"))

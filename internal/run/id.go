@@ -20,9 +20,9 @@ import (
 )
 
 // fingerprint tells configurations apart by everything that decides what a
-// schedule does. What it may cost is no part of that, nor how it is
-// explored. Fields that are zero are
-// left out, so that one that is added later changes no fingerprint.
+// schedule does. What it may cost is no part of that, nor how it is explored.
+// Fields that are zero are left out, so that one that is added later changes no
+// fingerprint.
 func fingerprint(c *model.Config) replayid.Row {
 	one := *c
 	one.Faults.Name, one.Faults.Budget = "", 0
