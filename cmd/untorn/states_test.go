@@ -77,6 +77,12 @@ func TestKillWithinARow(t *testing.T) {
 	args := strings.Fields("run short-copy --set faults.budget=3 --set explore.preemptions=1" + withinARow)
 	took := wholeInPieces(t, args)
 
+	// A kill may come after a row was noted and before its states were removed.
+	write(t, "killed/states-0-left.bin", "of a row that is done")
+	code, _, errs := call(t, append(args, "--out", "killed")...)
+	require.Equal(t, run.ExitOK, code, errs)
+	assert.Empty(t, glob(t, "killed/states-*"), "what was saved goes with the row")
+
 	// Saved states that are damaged, or of another run, cost time only.
 	var saved []string
 	for wait := took / 2; len(saved) == 0; wait = wait * 4 / 5 {

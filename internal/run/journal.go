@@ -176,7 +176,7 @@ func (o *Options) begin(h *head, plans []planned, out *output) (*log, error) {
 		return nil, err
 	}
 	l := newLog(w, out.root, h, plans, nil, newSaid())
-	if err := l.forget(-1); err != nil {
+	if err := l.forget(func(int) bool { return true }); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return l, nil
@@ -252,7 +252,12 @@ func (o *Options) takeUp(h *head, plans []planned, out *output, old *journal.Con
 	if err != nil {
 		return nil, err
 	}
-	return newLog(w, out.root, h, plans, done, said), nil
+	l := newLog(w, out.root, h, plans, done, said)
+	// A run that was killed right after it noted a row has left its states.
+	if err := l.forget(func(row int) bool { return done[row] != nil }); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return l, nil
 }
 
 // globQuote makes a pattern that matches a path only.

@@ -145,7 +145,7 @@ func (l *log) add(row int, d *doneRow) error {
 	if err != nil {
 		return err
 	}
-	return l.forget(row)
+	return l.forget(func(r int) bool { return r == row })
 }
 
 // doneRow returns the row as it was when it was noted.

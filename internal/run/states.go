@@ -151,18 +151,21 @@ func (s *summed) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// forget removes the files of a row that is done, or of all rows for -1, when
-// the disk has what was noted.
-func (l *log) forget(row int) error {
-	pattern := stateFiles
-	if row >= 0 {
-		pattern = fmt.Sprintf("states-%d-*.bin", row)
+// forget removes the saved states of the rows that a function names, when the
+// disk has what was noted of them.
+func (l *log) forget(named func(row int) bool) error {
+	files, err := filepath.Glob(filepath.Join(globQuote(l.root), stateFiles))
+	var old []string
+	for _, f := range files {
+		var row int
+		if _, e := fmt.Sscanf(filepath.Base(f), "states-%d-", &row); e == nil && named(row) {
+			old = append(old, f)
+		}
 	}
-	files, err := filepath.Glob(filepath.Join(globQuote(l.root), pattern))
-	if len(files) > 0 {
+	if len(old) > 0 {
 		err = errors.Join(err, l.Sync()) // the row must not be lost together with its states
 	}
-	for _, f := range files {
+	for _, f := range old {
 		if e := os.Remove(f); !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
