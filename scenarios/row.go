@@ -48,6 +48,7 @@ type Row struct {
 type Explore struct {
 	Random      bool
 	Preemptions int
+	Together    int   // bound of faults and preemptions in one run
 	Runs        int64 // schedules, when Random
 	Seed        int64
 
@@ -155,7 +156,8 @@ func (s *Scenario) row(vals block, fb int) Row {
 	}
 	s.rowFaults(&r)
 	r.Explore = Explore{Random: s.explore.of(fMode)[0].text == "random", Preemptions: int(s.explore.of(fPreemptions)[0].n),
-		Runs: s.explore.of(fRuns)[0].n, Seed: s.explore.of(fSeed)[0].n,
+		Together: int(s.explore.of(fTogether)[0].n),
+		Runs:     s.explore.of(fRuns)[0].n, Seed: s.explore.of(fSeed)[0].n,
 		Strategy: s.explore.of(fStrategy)[0].text, Depth: int(s.explore.of(fDepth)[0].n),
 		FaultNum: s.explore.of(fFaultRate)[0].n, FaultDen: s.explore.of(fFaultRate)[0].max}
 	r.Control = s.rowControl(&r)

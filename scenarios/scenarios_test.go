@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 	want.Kinds[crashsim.Reclaim], want.Kinds[crashsim.ShortCopy] = true, true
 	assert.Equal(t, want, r.Faults)
 	assert.Empty(t, r.NamedFaults(), "a default is not named")
-	assert.Equal(t, Explore{Preemptions: 2, Runs: 100000, Seed: 1, Strategy: "uniform", Depth: 3}, r.Explore)
+	assert.Equal(t, Explore{Preemptions: 2, Together: 32, Runs: 100000, Seed: 1, Strategy: "uniform", Depth: 3}, r.Explore)
 	assert.Equal(t, "untorn", r.Contract)
 	assert.Equal(t, "held", r.Expect)
 	assert.Empty(t, r.Label)

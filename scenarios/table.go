@@ -102,7 +102,7 @@ var (
 	fReclaim       = faultField("reclaim", "", "a user page vanishes, a clean folio is evicted, writeback starts")
 	fShortCopy     = faultField("short_copy", "", "every length that ends at a page or a sector boundary")
 	fRecoveryLoss  = &field{section: "faults", name: "recovery_power_loss", kind: countKind, def: "0", max: 3, help: "how often recovery itself may be cut"}
-	fBudget        = &field{section: "faults", name: "budget", kind: countKind, def: "2", max: 16, help: "faults in one run, power loss not counted"}
+	fBudget        = &field{section: "faults", name: "budget", kind: countKind, def: "2", max: MaxBound, help: "faults in one run, power loss not counted"}
 	faultKindField = map[crashsim.FaultKind]*field{
 		crashsim.Reclaim:         fReclaim,
 		crashsim.ShortCopy:       fShortCopy,
@@ -130,7 +130,8 @@ var (
 var (
 	fMode = &field{section: "explore", name: "mode", kind: enumKind, def: "exhaustive", allowed: []string{"exhaustive", "random"},
 		help: "how the space of schedules is walked"}
-	fPreemptions = &field{section: "explore", name: "preemptions", kind: countKind, def: "2", max: 16, help: "task switches that no wait forces"}
+	fPreemptions = &field{section: "explore", name: "preemptions", kind: countKind, def: "2", max: MaxBound, help: "task switches that no wait forces"}
+	fTogether    = &field{section: "explore", name: "together", kind: countKind, def: "32", max: 2 * MaxBound, help: "faults and preemptions together in one run, where that is less than both may be"}
 	fRuns        = &field{section: "explore", name: "runs", kind: countKind, def: "100000", min: 1, max: 1 << 40, help: "schedules of a random exploration"}
 	fStrategy    = &field{section: "explore", name: "strategy", kind: enumKind, def: "uniform", allowed: []string{"uniform", "pct", "coverage"},
 		help: "how a random exploration draws: alike, by priorities, or near what took new steps"}
@@ -139,7 +140,7 @@ var (
 		help: "chance of a fault at a place of a random exploration where one may strike"}
 	fSeed = &field{section: "explore", name: "seed", kind: countKind, def: "1", max: 1<<63 - 1, help: "of a random exploration"}
 
-	exploreFields = []*field{fMode, fPreemptions, fRuns, fSeed, fStrategy, fDepth, fFaultRate}
+	exploreFields = []*field{fMode, fPreemptions, fTogether, fRuns, fSeed, fStrategy, fDepth, fFaultRate}
 )
 
 // fContract is no field of a section; it takes part in the product as one.

@@ -79,7 +79,7 @@ func printCosts(s *streams, f *costFlags, args []string) error {
 	if len(args) == 0 {
 		args = scenarios.List(f.suite)
 	}
-	rows, err := pickRows(args, f.sets, f.rows)
+	rows, err := pickRows(args, f.sets, f.rows, scenarios.Bounds{})
 	if err != nil {
 		return usage(err)
 	}

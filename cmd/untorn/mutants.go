@@ -73,7 +73,7 @@ func runMutants(c *cobra.Command, s *streams, f *mutantFlags, names []string) er
 	if len(f.scenarios) == 0 {
 		f.scenarios = scenarios.List(scenarios.Main)
 	}
-	rows, err := pickRows(f.scenarios, nil, nil)
+	rows, err := pickRows(f.scenarios, nil, nil, scenarios.Bounds{})
 	if err != nil {
 		return usage(err)
 	}

@@ -25,9 +25,6 @@ import (
 // maxWorkers bounds --workers: each worker has a machine of its own.
 const maxWorkers = 1024
 
-// maxRaised bounds --faults and --preemptions, far beyond what ends.
-const maxRaised = 99
-
 type runFlags struct {
 	suite   string
 	format  string
@@ -41,8 +38,7 @@ type runFlags struct {
 	forTime           time.Duration
 	rows              []string
 	sets              []string
-	leastFaults       int
-	leastPreemptions  int
+	bounds            scenarios.Bounds
 	noCache           bool
 	noRules           []string
 	resume            bool
@@ -105,7 +101,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
   untorn run --suite debate --resume             # again and again until it is done
   untorn run my.yaml --limit 1000000 --sample 100000
   untorn run --suite debate --shard 2/3 --out part-2
-  untorn run --suite debate --faults 3 --preemptions 2
+  untorn run --suite debate --faults 3 --preemptions 2 --together 4
   untorn run my.yaml --shrink
   untorn run no-pin retry-dirty --shrink-all
   untorn run direct-cow --target file --on /mnt/xfs/scratch
@@ -128,8 +124,9 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	spanFlag(c, &f.timeout, "timeout", "end after this time with what is done so far, 0 for never")
 	c.Flags().StringArrayVar(&f.rows, "row", nil, `rows to run: fields of a row's label, "nawupf=4KiB writeback=cow"; may be repeated`)
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
-	numberFlag(c, &f.leastFaults, "faults", 0, maxRaised, "raise the budget of rows that have faults to this many")
-	numberFlag(c, &f.leastPreemptions, "preemptions", 0, maxRaised, "raise the preemptions of every row to this many")
+	numberFlag(c, &f.bounds.Faults, "faults", 0, scenarios.MaxBound, "raise the budget of rows that have faults to this many")
+	numberFlag(c, &f.bounds.Preemptions, "preemptions", 0, scenarios.MaxBound, "raise the preemptions of every row to this many")
+	numberFlag(c, &f.bounds.Together, "together", 0, 2*scenarios.MaxBound, "allow at most this many faults and preemptions together in one run; 0 for explore.together")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
 	c.Flags().StringSliceVar(&f.noRules, "no-reduce", nil, "rules by which no work is left out: "+strings.Join(reduce.Names(), ", ")+"; may be repeated. Slower, and the same counts; without cells, distinct counts more")
 	completeWords(c, "no-reduce", reduce.Names())
@@ -170,8 +167,8 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if f.target != "model" && (f.shrink || f.shrinkAll) {
 		return usage(fmt.Errorf("--target %s with --shrink; allowed: --target model", f.target))
 	}
-	if f.target != "model" && (f.leastFaults > 0 || f.leastPreemptions > 0) {
-		return usage(fmt.Errorf("--target %s with --faults or --preemptions; allowed: --target model", f.target))
+	if f.target != "model" && f.bounds != (scenarios.Bounds{}) {
+		return usage(fmt.Errorf("--target %s with --faults, --preemptions or --together; allowed: --target model", f.target))
 	}
 	if f.target != "model" && (f.resume || f.shard != "") {
 		return usage(fmt.Errorf("--target %s with --resume or --shard; allowed: --target model", f.target))
@@ -208,11 +205,10 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	if len(args) == 0 {
 		args = scenarios.List(f.suite)
 	}
-	rows, err := pickRows(args, sets, f.rows)
+	rows, err := pickRows(args, sets, f.rows, f.bounds)
 	if err != nil {
 		return usage(err)
 	}
-	raise(rows, f.leastFaults, f.leastPreemptions)
 	if f.forTime > 0 && !slices.ContainsFunc(rows, func(r scenarios.Row) bool { return r.Explore.Random }) {
 		return usage(errors.New("--for: no row is explored at random; allowed: with --set explore.mode=random"))
 	}
@@ -268,17 +264,6 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 	return nil
 }
 
-// raise raises the bounds of rows. A row without faults has no use for a budget.
-func raise(rows []scenarios.Row, faults, preemptions int) {
-	for i := range rows {
-		r := &rows[i]
-		if r.Faults.Budget > 0 {
-			r.Faults.Budget = max(r.Faults.Budget, faults)
-		}
-		r.Explore.Preemptions = max(r.Explore.Preemptions, preemptions)
-	}
-}
-
 // commandLine prints a command line as a shell takes it.
 func commandLine(args []string) string {
 	words := []string{"untorn"}
@@ -288,8 +273,8 @@ func commandLine(args []string) string {
 	return strings.Join(words, " ")
 }
 
-// pickRows loads scenarios and selects rows.
-func pickRows(names, sets, picks []string) ([]scenarios.Row, error) {
+// pickRows loads scenarios, changes their bounds and selects rows.
+func pickRows(names, sets, picks []string, b scenarios.Bounds) ([]scenarios.Row, error) {
 	var rows []scenarios.Row
 	from := make(map[string]string) // the argument that a scenario's name came from
 	for _, name := range names {
@@ -301,6 +286,7 @@ func pickRows(names, sets, picks []string) ([]scenarios.Row, error) {
 			return nil, fmt.Errorf("%s and %s are both named %s; allowed: scenarios with names of their own", other, name, sc.Name)
 		}
 		from[sc.Name] = name
+		sc.Bound(b)
 		rows = append(rows, sc.Rows()...)
 	}
 	if len(picks) == 0 {

@@ -71,7 +71,7 @@ by hand. After the reboot "untorn device verify" judges what is there.`,
 			case p.Witness == "":
 				return usage(errors.New("device run needs --witness ADDR; without a witness: untorn run --target file"))
 			}
-			picked, err := pickRows(args, sets, rows)
+			picked, err := pickRows(args, sets, rows, scenarios.Bounds{})
 			if err != nil {
 				return usage(err)
 			}

@@ -98,8 +98,12 @@ func detail(res *Result) []string {
 		if res.Exhaustive {
 			space = "the whole space"
 		}
-		out = append(out, fmt.Sprintf("schedules: %s, %s within faults %d, preemptions %d; seed %d",
-			res.Schedules, space, res.Bounds.Budget, res.Bounds.Preemptions, res.Seed))
+		together := ""
+		if res.Bounds.Together > 0 {
+			together = fmt.Sprintf(", both together %d", res.Bounds.Together)
+		}
+		out = append(out, fmt.Sprintf("schedules: %s, %s within faults %d, preemptions %d%s; seed %d",
+			res.Schedules, space, res.Bounds.Budget, res.Bounds.Preemptions, together, res.Seed))
 	}
 	if len(res.Fired) > 0 {
 		var struck []string

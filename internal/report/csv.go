@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -63,6 +64,9 @@ func csvColumns(r *Report) []csvColumn {
 		{"exhaustive", func(x *Result) string { return fmt.Sprint(x.Exhaustive) }},
 		{"budget", func(x *Result) string { return fmt.Sprint(x.Bounds.Budget) }},
 		{"preemptions", func(x *Result) string { return fmt.Sprint(x.Bounds.Preemptions) }},
+		{"together", func(x *Result) string {
+			return fmt.Sprint(cmp.Or(x.Bounds.Together, x.Bounds.Budget+x.Bounds.Preemptions))
+		}},
 		{"schedules", func(x *Result) string { return x.Schedules }},
 		{"covered", func(x *Result) string { return x.Covered }},
 		{"distinct", func(x *Result) string { return x.Distinct }},

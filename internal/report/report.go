@@ -150,7 +150,9 @@ type Result struct {
 type Bounds struct {
 	Budget      int `json:"budget"`
 	Preemptions int `json:"preemptions"`
-	Depth       int `json:"depth,omitempty"` // of priorities, in place of preemptions
+	// Together bounds the sum of both, where it is less than what they allow.
+	Together int `json:"together,omitempty"`
+	Depth    int `json:"depth,omitempty"` // of priorities, in place of preemptions
 }
 
 // Work is what this run did, both arms together. Seconds are wall clock,

@@ -20,10 +20,14 @@ type Sample struct {
 	Kept  int    `json:"kept,omitempty"` // schedules that took something new, of coverage
 }
 
-// text prints the bounds: faults+preemptions, or faults+d and the depth.
+// text prints the bounds: faults+preemptions, and what they may come to
+// together, or faults+d and the depth.
 func (b *Bounds) text() string {
 	if b.Depth > 0 {
 		return fmt.Sprintf("%d+d%d", b.Budget, b.Depth)
+	}
+	if b.Together > 0 {
+		return fmt.Sprintf("%d+%d<=%d", b.Budget, b.Preemptions, b.Together)
 	}
 	return fmt.Sprintf("%d+%d", b.Budget, b.Preemptions)
 }

@@ -46,7 +46,8 @@ func controlArm(r *scenarios.Row) *arm {
 
 // budget bounds one run of a row.
 func budget(r *scenarios.Row) crashsim.Budget {
-	return crashsim.Budget{Faults: r.Faults.Budget, Preemptions: r.Explore.Preemptions, Total: r.Faults.Budget + r.Explore.Preemptions}
+	both := r.Faults.Budget + r.Explore.Preemptions
+	return crashsim.Budget{Faults: r.Faults.Budget, Preemptions: r.Explore.Preemptions, Total: min(both, r.Explore.Together)}
 }
 
 // explore walks the arm until a finding of class stopAt or a worse one.

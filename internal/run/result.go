@@ -24,10 +24,14 @@ func assumptions(r *scenarios.Row) []string {
 
 // newResult fills in what a row is, as opposed to what became of it.
 func newResult(r *scenarios.Row) *report.Result {
+	bounds := report.Bounds{Budget: r.Faults.Budget, Preemptions: r.Explore.Preemptions}
+	if b := budget(r); b.Total < b.Faults+b.Preemptions {
+		bounds.Together = b.Total
+	}
 	return &report.Result{
 		Scenario: r.Scenario.Name, Row: r.Label, Design: fields(r, "design"), Device: fields(r, "device"), Faults: fields(r, "faults"),
 		Contract: r.Contract, Target: "model", Mutant: r.Design.Mutant, Seed: r.Explore.Seed, Expect: r.Expect,
-		Bounds:      report.Bounds{Budget: r.Faults.Budget, Preemptions: r.Explore.Preemptions},
+		Bounds:      bounds,
 		Equivalence: model.Equivalence, Assumptions: assumptions(r),
 		Schedules: "0", Covered: "0", Distinct: "0", DistinctExact: true,
 		Verdicts: report.Fields{}, VersionsBehind: report.Fields{}, Fired: report.Fields{}, Steps: []string{},
