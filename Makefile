@@ -32,7 +32,7 @@ torture-full: build ## every design with raised bounds; takes ten minutes
 	./bin/untorn run --out runs-designs --faults 3 --preemptions 2 --together 4 $(DESIGNS)
 	./bin/untorn run --out runs-pieces --faults 2 --preemptions 2 --together 2 $(PIECES)
 
-torture-deep: build ## the suite with raised bounds; takes ten minutes
+torture-deep: build ## the suite with raised bounds; takes six minutes
 	./bin/untorn run --out runs-deep --faults 3 --preemptions 3 --together 4 \
 		$$(./bin/untorn scenario list | cut -d' ' -f1 | grep -vxF "$$(printf '%s\n' $(LONG))")
 	./bin/untorn run --out runs-long --faults 3 --preemptions 3 --together 3 $(LONG)
