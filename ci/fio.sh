@@ -13,7 +13,7 @@
 #   apt-get install fio xfsprogs debootstrap
 # Settings are variables of the environment:
 #   UNTORN (bin/untorn)  FIO_ROOT (/var/tmp/untorn-fio)
-#   UNIT (16KiB)  SIZE (256MiB)  DEPTH (16)  SECONDS_EACH (2)  ROUNDS (9)
+#   UNIT (16KiB)  SIZE (256MiB)  DEPTH (16)  SECONDS_EACH (2)  ROUNDS (15)
 # The image of the loop device, 2 GiB, goes where TMPDIR says.
 set -eu -o pipefail
 from=$PWD
@@ -34,7 +34,7 @@ case "$#${1:-}" in
 esac
 untorn=${UNTORN:-bin/untorn}
 root=${FIO_ROOT:-/var/tmp/untorn-fio}
-unit=${UNIT:-16KiB} size=${SIZE:-256MiB} depth=${DEPTH:-16} seconds=${SECONDS_EACH:-2} rounds=${ROUNDS:-9}
+unit=${UNIT:-16KiB} size=${SIZE:-256MiB} depth=${DEPTH:-16} seconds=${SECONDS_EACH:-2} rounds=${ROUNDS:-15}
 for v in "UNIT $unit" "SIZE $size"; do
 	[[ ${v#* } =~ ^[1-9][0-9]*[KMG]iB$ ]] || fail 2 "$v; allowed: whole KiB, MiB or GiB, such as 16KiB"
 done
@@ -113,20 +113,30 @@ else
 		"(apt-get install debootstrap), this is root and $root does not exist" >&2
 fi
 
+# XFS is faster for half a second after its log was forced and at rest, and fio's
+# start and end let it rest. So both begin with that.
+settle() {
+	sync -f "$file"
+	sleep 1
+}
+
 # Both write the same file, one after the other, so that what one leaves of its
-# layout is what the other meets. And both have a session of their own, as fio
+# layout is what the other meets. The places are new ones in each round: the same
+# once more are slower by some 3%. And both have a session of their own, as fio
 # makes one for its job: the kernel shares processors out by session
 # (sched_autogroup), and this one may have other things to do.
 byfio() { # kind engine depth
 	local atomic=()
 	[ "$1" = plain ] || atomic=(--atomic=1)
+	settle
 	"${fio[@]}" --name=job --filename="$file" --rw=randwrite --bs="${unit/iB/}" --size="${size/iB/}" --direct=1 --ioengine="$2" \
-		--iodepth="$3" --norandommap=1 --time_based --runtime="$seconds" "${atomic[@]}" --minimal | awk -F';' 'NF > 50 { print $49 }'
+		--iodepth="$3" --norandommap=1 --randrepeat=0 --time_based --runtime="$seconds" "${atomic[@]}" --minimal | awk -F';' 'NF > 50 { print $49 }'
 }
-byuntorn() { # kind depth
+byuntorn() { # kind depth seed
 	local atomic=()
 	[ "$1" = plain ] || atomic=(--atomic)
-	setsid -w "$untorn" device speed --on "$file" --existing --unit "$unit" --size "$size" --depth "$2" --time "${seconds}s" "${atomic[@]}" |
+	settle
+	setsid -w "$untorn" device speed --on "$file" --existing --unit "$unit" --size "$size" --depth "$2" --seed "$3" --time "${seconds}s" "${atomic[@]}" |
 		sed -n 's/.*: \([0-9]*\) a second.*/\1/p'
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
@@ -145,9 +155,9 @@ for calls in pwritev2 io_uring; do
 		for ((i = 0; i < rounds; i++)); do
 			# Whoever comes second meets the layout that the first one left.
 			if ((i % 2)); then
-				y=$(byuntorn "$kind" "$own") x=$(byfio "$kind" "$engine" "$deep")
+				y=$(byuntorn "$kind" "$own" "$i") x=$(byfio "$kind" "$engine" "$deep")
 			else
-				x=$(byfio "$kind" "$engine" "$deep") y=$(byuntorn "$kind" "$own")
+				x=$(byfio "$kind" "$engine" "$deep") y=$(byuntorn "$kind" "$own" "$i")
 			fi
 			if [ "$x" = 0 ] || [ "$y" = 0 ]; then
 				echo "a round with no write in $seconds s is left out; this machine is too busy" >&2
