@@ -28,7 +28,7 @@ func (r *Row) ReduceTo(w *workloads.Workload, f *crashsim.Faults, e *Explore) st
 	s.explore = maps.Clone(s.explore)
 	s.explore[fMode] = []value{{text: mode}}
 	s.explore[fPreemptions] = []value{{text: fmt.Sprint(min(int64(e.Preemptions), fPreemptions.max))}}
-	s.explore[fTogether] = []value{{text: fmt.Sprint(e.Together)}}
+	s.explore[fTogether] = []value{{text: fmt.Sprint(min(int64(e.Together), fTogether.max))}}
 	vals := maps.Clone(r.vals)
 	vals[fLayout], vals[fFreeSpace] = []value{{text: w.Layout.String()}}, []value{{text: w.FreeSpace.String()}}
 

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"fmt"
+
 	"untorn/crashsim"
 	"untorn/crashsim/nvme"
 	"untorn/engine"
@@ -131,7 +133,7 @@ var (
 	fMode = &field{section: "explore", name: "mode", kind: enumKind, def: "exhaustive", allowed: []string{"exhaustive", "random"},
 		help: "how the space of schedules is walked"}
 	fPreemptions = &field{section: "explore", name: "preemptions", kind: countKind, def: "2", max: MaxBound, help: "task switches that no wait forces"}
-	fTogether    = &field{section: "explore", name: "together", kind: countKind, def: "32", max: 2 * MaxBound, help: "faults and preemptions together in one run, where that is less than both may be"}
+	fTogether    = &field{section: "explore", name: "together", kind: countKind, def: fmt.Sprint(2 * MaxBound), max: 2 * MaxBound, help: "faults and preemptions together in one run, where that is less than both may be; pct has no such bound"}
 	fRuns        = &field{section: "explore", name: "runs", kind: countKind, def: "100000", min: 1, max: 1 << 40, help: "schedules of a random exploration"}
 	fStrategy    = &field{section: "explore", name: "strategy", kind: enumKind, def: "uniform", allowed: []string{"uniform", "pct", "coverage"},
 		help: "how a random exploration draws: alike, by priorities, or near what took new steps"}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"untorn/internal/report"
 	"untorn/internal/run"
 	"untorn/internal/target/recorded"
 )
@@ -23,6 +24,19 @@ func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	code = untorn(args, strings.NewReader(""), &out, &err)
 	return code, out.String(), err.String()
+}
+
+// result runs a command that explores one row, as expected, and returns what its
+// report says of it.
+func result(t *testing.T, args ...string) *report.Result {
+	t.Helper()
+	code, out, errs := call(t, append(args, "--format", "json")...)
+	require.Equal(t, run.ExitOK, code, errs)
+	var rep report.Report
+	require.NoError(t, json.Unmarshal([]byte(out), &rep))
+	require.False(t, rep.Partial)
+	require.Len(t, rep.Results, 1)
+	return &rep.Results[0]
 }
 
 func write(t *testing.T, name, text string) string {

@@ -18,14 +18,9 @@ import (
 func TestRunFor(t *testing.T) {
 	t.Chdir(t.TempDir())
 	results := func(args ...string) *report.Result {
-		code, out, errs := call(t, append([]string{"run", "random", "--row", "track=sidecar", "--format", "json", "--keep"}, args...)...)
-		require.Equal(t, run.ExitOK, code, errs)
-		var rep report.Report
-		require.NoError(t, json.Unmarshal([]byte(out), &rep))
-		require.False(t, rep.Partial)
-		res := rep.Results[0]
+		res := result(t, append([]string{"run", "random", "--row", "track=sidecar", "--keep"}, args...)...)
 		res.Work = report.Work{}
-		return &res
+		return res
 	}
 	const strategy = "explore.strategy=coverage"
 	timed := results("--set", strategy, "--for", "200ms")

@@ -126,7 +126,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "override a field: design.copy=plain; may be repeated")
 	numberFlag(c, &f.bounds.Faults, "faults", 0, scenarios.MaxBound, "raise the budget of rows that have faults to this many")
 	numberFlag(c, &f.bounds.Preemptions, "preemptions", 0, scenarios.MaxBound, "raise the preemptions of every row to this many")
-	numberFlag(c, &f.bounds.Together, "together", 0, 2*scenarios.MaxBound, "allow at most this many faults and preemptions together in one run; 0 for explore.together")
+	numberFlag(c, &f.bounds.Together, "together", 0, 2*scenarios.MaxBound, "allow at most this many faults and preemptions together in one run; 0 for explore.together. pct has no such bound")
 	c.Flags().BoolVar(&f.noCache, "no-cache", false, "check mode: explore known states again too, and fail unless every count is the same")
 	c.Flags().StringSliceVar(&f.noRules, "no-reduce", nil, "rules by which no work is left out: "+strings.Join(reduce.Names(), ", ")+"; may be repeated. Slower, and the same counts; without cells, distinct counts more")
 	completeWords(c, "no-reduce", reduce.Names())

@@ -55,6 +55,9 @@ func (o *Options) fill(res *report.Result, r *scenarios.Row, design, control *ar
 	res.Exhaustive, res.Sample = d.Exhausted, sampleOf(r, d.Sample)
 	if res.Sample != nil {
 		res.Bounds.Depth = res.Sample.Depth
+		if res.Bounds.Depth > 0 {
+			res.Bounds.Together = 0 // which priorities do not count
+		}
 	}
 	res.Schedules, res.Covered = d.Schedules.String(), d.Counts.Covered.String()
 	res.Distinct, res.DistinctExact = fmt.Sprint(d.Distinct), d.DistinctExact

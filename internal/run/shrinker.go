@@ -28,9 +28,6 @@ const (
 // only where the search came to its end.
 const proofSearches = 100
 
-// maxSmallPreemptions is the most that a scenario may bound.
-const maxSmallPreemptions = 16
-
 // shrinker makes one counterexample smaller.
 type shrinker struct {
 	o       ShrinkOptions
@@ -89,6 +86,7 @@ func (s *shrinker) minimize(ctx context.Context) {
 		}
 		best := s.best
 		best.row.Faults.Budget, best.row.Explore.Preemptions = best.faults, best.switches
+		best.row.Explore.Together = max(best.row.Explore.Together, best.faults+best.switches)
 		best.row.Explore.Random = !s.explorable(ctx, best)
 		s.best = best
 		if !whole {
@@ -264,7 +262,7 @@ func (s *shrinker) take(c *smallCase, p *model.Played) (err error) {
 // explorable reports whether every schedule within the bounds of a case can be
 // explored, and one earns the verdict.
 func (s *shrinker) explorable(ctx context.Context, c smallCase) bool {
-	if c.switches > maxSmallPreemptions {
+	if c.switches > scenarios.MaxBound {
 		return false
 	}
 	ok, _ := s.search(ctx, &c)
