@@ -3,7 +3,7 @@
 # same file: pwritev2 and io_uring, with RWF_ATOMIC and without.
 #
 #   ci/fio.sh            on XFS, which it makes on a loop device; needs root
-#   ci/fio.sh FILE       on a new file where you say
+#   ci/fio.sh FILE       on a new file, twice SIZE, where you say
 #   ci/fio.sh --help     this
 #
 # It needs untorn (make build), fio and, for the loop device, mkfs.xfs. Atomic
@@ -13,8 +13,10 @@
 #   apt-get install fio xfsprogs debootstrap
 # Settings are variables of the environment:
 #   UNTORN (bin/untorn)  FIO_ROOT (/var/tmp/untorn-fio)
-#   UNIT (16KiB)  SIZE (256MiB)  DEPTH (16)  SECONDS_EACH (2)  ROUNDS (15)
-# The image of the loop device, 2 GiB, goes where TMPDIR says.
+#   UNIT (16KiB)  SIZE (128MiB, of each)  DEPTH (16)
+#   ROUNDS (4)  TURNS (50, of each in a round)  TURN (200, ms)
+# The image of the loop device, 16 times SIZE and at least 2 GiB, goes where
+# TMPDIR says.
 set -eu -o pipefail
 from=$PWD
 cd "$(dirname "$0")/.."
@@ -34,25 +36,32 @@ case "$#${1:-}" in
 esac
 untorn=${UNTORN:-bin/untorn}
 root=${FIO_ROOT:-/var/tmp/untorn-fio}
-unit=${UNIT:-16KiB} size=${SIZE:-256MiB} depth=${DEPTH:-16} seconds=${SECONDS_EACH:-2} rounds=${ROUNDS:-15}
+unit=${UNIT:-16KiB} size=${SIZE:-128MiB} depth=${DEPTH:-16} rounds=${ROUNDS:-4} turns=${TURNS:-50} ms=${TURN:-200}
 for v in "UNIT $unit" "SIZE $size"; do
 	[[ ${v#* } =~ ^[1-9][0-9]*[KMG]iB$ ]] || fail 2 "$v; allowed: whole KiB, MiB or GiB, such as 16KiB"
 done
-for v in "DEPTH $depth" "SECONDS_EACH $seconds" "ROUNDS $rounds"; do
+bytes=$(numfmt --from=auto "${size%B}") each=$(numfmt --from=auto "${unit%B}")
+for v in "DEPTH $depth" "ROUNDS $rounds" "TURNS $turns" "TURN $ms"; do
 	[[ ${v#* } =~ ^[1-9][0-9]*$ ]] || fail 2 "$v; allowed: 1 and above"
 done
 [ -x "$untorn" ] || fail 2 "$untorn is missing; build it first: make build"
 
-loop='' dir='' part=''
+exec {never}<> <(:)
+rest() { read -rt "$1" -u "$never" || true; } # seconds; begins no process
+
+loop='' dir='' part='' said='' running=()
 clean() {
 	set +e
-	# Ctrl-C does not reach what has a session of its own; that ends with its time.
-	for ((i = 0; i < seconds + 60; i++)); do
+	# By id, because Ctrl-C does not reach what has a session of its own, nor what
+	# is stopped.
+	[ ${#running[@]} -eq 0 ] || { kill -KILL "${running[@]}" && wait; } 2>/dev/null
+	# The kernel closes the file of a ring some time after its program has ended.
+	for ((i = 0; i < 100; i++)); do
 		[ -n "$dir" ] && mountpoint -q "$dir/mnt" || break
-		umount "$dir/mnt" 2>/dev/null || sleep 1
+		umount "$dir/mnt" 2>/dev/null || rest 0.1
 	done
 	[ -z "$loop" ] || losetup -d "$loop"
-	[ -z "$dir$part" ] || rm -rf --one-file-system ${dir:+"$dir"} ${part:+"$part"}
+	[ -z "$dir$part$said" ] || rm -rf --one-file-system ${dir:+"$dir"} ${part:+"$part"} ${said:+"$said"}
 	[ $# -eq 0 ] || rm -f "$1"
 }
 trap 'clean' EXIT
@@ -66,7 +75,7 @@ else
 	[ "$(id -u)" = 0 ] || fail 4 "a loop device needs root; or name a new file: ci/fio.sh FILE"
 	command -v mkfs.xfs >/dev/null || fail 4 "mkfs.xfs is missing: apt-get install xfsprogs"
 	dir=$(mktemp -d -t untorn-fio.XXXXXX)
-	truncate -s 2G "$dir/image"
+	truncate -s $((bytes > 1 << 27 ? bytes * 16 : 1 << 31)) "$dir/image"
 	loop=$(losetup -f --show "$dir/image")
 	mkfs.xfs -q -f "$loop"
 	mkdir "$dir/mnt"
@@ -113,60 +122,105 @@ else
 		"(apt-get install debootstrap), this is root and $root does not exist" >&2
 fi
 
-# XFS is faster for half a second after its log was forced and at rest, and fio's
-# start and end let it rest. So both begin with that.
-settle() {
-	sync -f "$file"
-	sleep 1
-}
-
-# Both write the same file, one after the other, so that what one leaves of its
-# layout is what the other meets. The places are new ones in each round: the same
-# once more are slower by some 3%. And both have a session of their own, as fio
-# makes one for its job: the kernel shares processors out by session
+# Both are there at once, each on its half of one file, and in turns one writes
+# and the other is stopped: so both meet the same file system in the same state,
+# which drifts, and neither has of its start or end what the other has not. What
+# they wrote is what the kernel counts for either. Both have a session of their
+# own, as fio makes one for its job: the kernel shares processors out by session
 # (sched_autogroup), and this one may have other things to do.
-byfio() { # kind engine depth
+limit=$((60 + rounds * turns * ms / 250))
+#
+# Every 10 ms fio looks in TMPDIR for a file that is not there. A file system that
+# keeps no memory of names it does not have (tmpfs, proc) frees something each
+# time, and until that is freed the kernel leaves the clock of an idle processor
+# running, which saves it work: writes are faster by a tenth, those of fio alone,
+# because it is stopped while it is not its turn. So fio looks beside the file.
+byfio() { # kind engine depth half
 	local atomic=()
 	[ "$1" = plain ] || atomic=(--atomic=1)
-	settle
-	"${fio[@]}" --name=job --filename="$file" --rw=randwrite --bs="${unit/iB/}" --size="${size/iB/}" --direct=1 --ioengine="$2" \
-		--iodepth="$3" --norandommap=1 --randrepeat=0 --time_based --runtime="$seconds" "${atomic[@]}" --minimal | awk -F';' 'NF > 50 { print $49 }'
+	TMPDIR=$(dirname "$file") exec setsid "${fio[@]}" --name=job --thread --filename="$file" --rw=randwrite --bs="$each" --offset="$(($4 * bytes))" --size="$bytes" --direct=1 \
+		--ioengine="$2" --iodepth="$3" --norandommap=1 --randrepeat=0 --time_based --runtime="$limit" "${atomic[@]}"
 }
-byuntorn() { # kind depth seed
+byuntorn() { # kind depth half seed
 	local atomic=()
 	[ "$1" = plain ] || atomic=(--atomic)
-	settle
-	setsid -w "$untorn" device speed --on "$file" --existing --unit "$unit" --size "$size" --depth "$2" --seed "$3" --time "${seconds}s" "${atomic[@]}" |
-		sed -n 's/.*: \([0-9]*\) a second.*/\1/p'
+	exec setsid "$untorn" device speed --on "$file" --existing --unit "$unit" --offset "$(($3 * bytes))" --size "$size" --depth "$2" --seed "$4" \
+		--time "${limit}s" "${atomic[@]}"
 }
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-head -c "$(numfmt --from=auto "${size%B}")" /dev/zero >"$file"
-load() { cut -d' ' -f1 /proc/loadavg; }
-echo "kernel $(uname -r), $version, $(nproc) CPUs, load $(load) before; $unit of $size, $rounds rounds of $seconds s, medians; ratio: of each round, its median"
+complaint() { grep -m 1 "^$1:" "$said/$1" || tail -1 "$said/$1"; }
+
+start() { # name function argument...: begins it, gives it a second and stops it
+	"${@:2}" >"$said/$1" 2>&1 &
+	running+=($!)
+	rest 1
+	kill -STOP $! 2>/dev/null || fail 1 "$1 has ended: $(complaint "$1")"
+}
+
+written() { # pid; sets count, of units
+	local key value
+	while read -r key value; do
+		[ "$key" != write_bytes: ] || count=$((value / each))
+	done <"/proc/$1/io"
+}
+
+turn() { # pid; sets rate, a second
+	local begun ended before
+	written "$1"
+	before=$count begun=${EPOCHREALTIME/[.,]/}
+	kill -CONT "$1"
+	rest "$seconds"
+	kill -STOP "$1"
+	ended=${EPOCHREALTIME/[.,]/}
+	# The call it is in ends first.
+	rest 0.005
+	written "$1"
+	rate=$(((count - before) * 1000000 / (ended - begun)))
+}
+
+quantile() { # percent, of the numbers that follow
+	printf '%s\n' "${@:2}" | sort -n | awk -v p="$1" '{ v[NR] = $1 } END { print v[int(NR * p / 100 + 0.999999)] }'
+}
+percent() { sed 's/.$/.&%/' <<<"$1"; }
+
+printf -v seconds '%d.%03d' $((ms / 1000)) $((ms % 1000))
+said=$(mktemp -d -t untorn-fio.XXXXXX)
+dd if=/dev/zero of="$file" bs=1M count=$((2 * bytes / 1048576)) oflag=direct status=none
+if [ ${#kinds[@]} -gt 1 ] && ! why=$("$untorn" device speed --on "$file" --existing --unit "$unit" --size "$size" --time 1ms --atomic 2>&1); then
+	echo "$why; atomic writes are not compared" >&2
+	kinds=(plain)
+fi
+echo "kernel $(uname -r), $version, $(nproc) CPUs, load $(cut -d' ' -f1 /proc/loadavg) before; $unit of $size, $rounds rounds of $turns turns of $ms ms each"
 echo
-echo "| calls | writes | fio, a second | untorn, a second | ratio |"
-echo "| --- | --- | --- | --- | --- |"
+echo "| calls | writes | fio, a second | untorn, a second | ratio: median of the turns | half of them within |"
+echo "| --- | --- | --- | --- | --- | --- |"
 for calls in pwritev2 io_uring; do
 	engine=pvsync2 deep=1 own=0
 	[ "$calls" = pwritev2 ] || { engine=io_uring; deep=$depth; own=$depth; }
 	for kind in "${kinds[@]}"; do
 		a=() b=() r=()
 		for ((i = 0; i < rounds; i++)); do
-			# Whoever comes second meets the layout that the first one left.
-			if ((i % 2)); then
-				y=$(byuntorn "$kind" "$own" "$i") x=$(byfio "$kind" "$engine" "$deep")
-			else
-				x=$(byfio "$kind" "$engine" "$deep") y=$(byuntorn "$kind" "$own" "$i")
-			fi
-			if [ "$x" = 0 ] || [ "$y" = 0 ]; then
-				echo "a round with no write in $seconds s is left out; this machine is too busy" >&2
-				continue
-			fi
-			a+=("$x") b+=("$y") r+=("$((1000 * y / x))")
+			start fio byfio "$kind" "$engine" "$deep" $((i % 2))
+			start untorn byuntorn "$kind" "$own" $((1 - i % 2)) "$i"
+			for ((j = 0; j < turns; j++)); do
+				for k in $((j % 2)) $((1 - j % 2)); do
+					turn "${running[k]}"
+					rates[k]=$rate
+				done
+				if [ "${rates[0]}" = 0 ] || [ "${rates[1]}" = 0 ]; then
+					echo "a turn with no write in $ms ms is left out; this machine is too busy" >&2
+					continue
+				fi
+				a+=("${rates[0]}") b+=("${rates[1]}") r+=("$((1000 * rates[1] / rates[0]))")
+			done
+			kill -TERM "${running[@]}"
+			kill -CONT "${running[@]}"
+			wait "${running[0]}" || true # fio's code is that of a program that was ended
+			wait "${running[1]}" || fail 1 "$(complaint untorn)"
+			running=()
 		done
-		[ ${#r[@]} -gt 0 ] || fail 1 "no round left"
-		printf '| %s, depth %d | %s | %d | %d | %s%% |\n' "$calls" "$deep" "$kind" "$(printf '%s\n' "${a[@]}" | median)" \
-			"$(printf '%s\n' "${b[@]}" | median)" "$(printf '%s\n' "${r[@]}" | median | sed 's/.$/.&/')"
+		[ ${#r[@]} -gt 0 ] || fail 1 "no turn left"
+		printf '| %s, depth %d | %s | %d | %d | %s | %s to %s |\n' "$calls" "$deep" "$kind" "$(quantile 50 "${a[@]}")" "$(quantile 50 "${b[@]}")" \
+			"$(percent "$(quantile 50 "${r[@]}")")" "$(percent "$(quantile 25 "${r[@]}")")" "$(percent "$(quantile 75 "${r[@]}")")"
 	done
 done

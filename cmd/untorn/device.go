@@ -101,7 +101,7 @@ the file system.`,
 
 func speedCommand(s *streams) *cobra.Command {
 	var l run.Load
-	var unit, size, format, destroy string
+	var unit, offset, size, format, destroy string
 	var existing bool
 	c := &cobra.Command{
 		Use:   "speed --on PATH",
@@ -118,6 +118,9 @@ a second. ci/fio.sh compares that with fio.`,
 			if l.Unit, err = run.ParseSize(unit); err != nil {
 				return usage(fmt.Errorf("--unit: %w", err))
 			}
+			if l.Offset, err = run.ParseSize(offset); err != nil {
+				return usage(fmt.Errorf("--offset: %w", err))
+			}
 			if l.Size, err = run.ParseSize(size); err != nil {
 				return usage(fmt.Errorf("--size: %w", err))
 			}
@@ -133,6 +136,7 @@ a second. ci/fio.sh compares that with fio.`,
 	fl := c.Flags()
 	fl.StringVar(&l.Path, "on", "", "the file, which must not exist yet and is removed, or the block device")
 	fl.StringVar(&unit, "unit", "16KiB", "length of a write")
+	fl.StringVar(&offset, "offset", "0", "where that part begins")
 	fl.StringVar(&size, "size", "256MiB", "how much of the file or device is written to")
 	fl.BoolVar(&l.Atomic, "atomic", false, "write with RWF_ATOMIC")
 	numberFlag(c, &l.Depth, "depth", 0, maxDepth, "writes in flight together by io_uring; 0 is pwritev2")

@@ -163,4 +163,17 @@ func TestSpeed(t *testing.T) {
 		assert.Regexp(t, `^[1-9][0-9]* writes in .* [1-9][0-9]* units read back, each whole\n$`, out)
 		assert.NoFileExists(t, "load")
 	}
+	write(t, "load", strings.Repeat("x", 4<<20))
+	args := []string{"device", "speed", "--on", "load", "--size", "2MiB", "--time", "50ms", "--existing", "--offset"}
+	code, _, errs := call(t, append(args, "2MiB")...)
+	assert.Equal(t, run.ExitOK, code, errs)
+	data, err := os.ReadFile("load")
+	assert.NoError(t, err)
+	assert.Equal(t, strings.Repeat("x", 2<<20), string(data[:2<<20]), "what is before the part stays")
+	assert.NotEqual(t, strings.Repeat("x", 2<<20), string(data[2<<20:]))
+	for offset, says := range map[string]string{"2M": `--offset: "2M" is no size`, "512": "an offset of 512 bytes; allowed: multiples of the unit"} {
+		code, _, errs = call(t, append(args, offset)...)
+		assert.Equal(t, run.ExitUsage, code)
+		assert.Contains(t, errs, says)
+	}
 }

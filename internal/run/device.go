@@ -102,8 +102,8 @@ func Speed(ctx context.Context, w io.Writer, l file.Load, existing bool, destroy
 	block := destroy != ""
 	if !block {
 		st, statErr := os.Stat(l.Path)
-		if statErr != nil || !existing || st.Size() != l.Size {
-			if err := file.Lay(l.Path, l.Size, existing); err != nil {
+		if end := l.Offset + l.Size; statErr != nil || !existing || st.Size() < end {
+			if err := file.Lay(l.Path, end, existing); err != nil {
 				return LiveExit(err), err
 			}
 		}

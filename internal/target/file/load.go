@@ -17,7 +17,8 @@ import (
 // its own, as fast as they go.
 type Load struct {
 	Path   string
-	Size   int64 // of the part of the file or device that is written, in bytes
+	Offset int64 // of the part of the file or device that is written, in bytes, a multiple of the unit
+	Size   int64 // of that part, in bytes
 	Unit   int64 // bytes, a power of two
 	Atomic bool
 	Depth  int // writes in flight together by io_uring, 0 for pwritev2
@@ -45,6 +46,8 @@ func (l *Load) Check() error {
 		return refused("a unit of %d bytes; allowed: powers of two from 512 to 16MiB", l.Unit)
 	case l.Size < l.Unit*int64(max(1, 2*l.Depth)) || l.Size%l.Unit != 0 || l.Size > 1<<40:
 		return refused("a size of %d bytes; allowed: a multiple of the unit, at least %d of them, up to 1TiB", l.Size, max(1, 2*l.Depth))
+	case l.Offset < 0 || l.Offset%l.Unit != 0 || l.Offset > 1<<40:
+		return refused("an offset of %d bytes; allowed: multiples of the unit from 0 to 1TiB", l.Offset)
 	case l.Time <= 0:
 		return refused("a time of %v; allowed: above 0", l.Time)
 	}
@@ -130,6 +133,9 @@ func (x *loader) write(ctx context.Context) (r *Rate, err error) {
 	return &Rate{Writes: x.count, Seconds: seconds, PerSec: float64(x.count) / seconds}, err
 }
 
+// at returns where a unit begins in the file, in bytes.
+func (x *loader) at(unit int64) int64 { return x.Offset + unit*x.Unit }
+
 // prepare draws a unit that no write is in flight for and stamps the slot.
 func (x *loader) prepare(s *slot) {
 	for s.unit = x.rand.Int64N(int64(len(x.last))); x.busy[s.unit]; {
@@ -146,9 +152,9 @@ func (x *loader) prepare(s *slot) {
 func (x *loader) done(s *slot, n int) error {
 	switch {
 	case n < 0:
-		return fmt.Errorf("%s: a write of %d at %d: %w", x.Path, x.Unit, s.unit*x.Unit, sys.Errno(-n))
+		return fmt.Errorf("%s: a write of %d at %d: %w", x.Path, x.Unit, x.at(s.unit), sys.Errno(-n))
 	case int64(n) != x.Unit:
-		return fmt.Errorf("%s: a write of %d at %d wrote %d", x.Path, x.Unit, s.unit*x.Unit, n)
+		return fmt.Errorf("%s: a write of %d at %d wrote %d", x.Path, x.Unit, x.at(s.unit), n)
 	}
 	x.last[s.unit], x.busy[s.unit] = s.write, false
 	x.count++
@@ -159,7 +165,7 @@ func (x *loader) oneByOne(over func() bool) error {
 	s := &x.slots[0]
 	for !over() {
 		x.prepare(s)
-		n, err := x.pwrite(x.fd, s.buf, s.unit*x.Unit, x.flags)
+		n, err := x.pwrite(x.fd, s.buf, x.at(s.unit), x.flags)
 		if err != nil {
 			n = -int(sys.ErrnoOf(err))
 		}
@@ -201,7 +207,7 @@ func (x *loader) together(over func() bool) error {
 			free = free[:len(free)-1]
 			s := &x.slots[i]
 			x.prepare(s)
-			ring.Write(x.fd, s.buf, s.unit*x.Unit, x.flags, uint64(i))
+			ring.Write(x.fd, s.buf, x.at(s.unit), x.flags, uint64(i))
 			if len(free) > 0 {
 				wait = 0
 			}
@@ -219,7 +225,7 @@ func (x *loader) check() (units int64, err error) {
 		if write == 0 {
 			continue
 		}
-		at := int64(u) * x.Unit
+		at := x.at(int64(u))
 		n, err := sys.Preadv2(x.fd, [][]byte{b}, at, 0)
 		if err != nil || n != len(b) {
 			return units, fmt.Errorf("%s: a read of %d at %d: %d: %w", x.Path, len(b), at, n, err)

@@ -1,9 +1,11 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -30,6 +32,27 @@ func TestLoad(t *testing.T) {
 		r, err = l.Run(ctx)
 		require.NoError(t, err)
 		require.Zero(t, r.Writes)
+	}
+}
+
+// What is outside of the part that is written stays as it was.
+func TestLoadOfAPart(t *testing.T) {
+	const unit, part = 16 << 10, 1 << 20
+	for _, depth := range []int{0, 8} {
+		path := filepath.Join(t.TempDir(), "file")
+		require.NoError(t, Lay(path, 3*part, false))
+		r, err := (&Load{Path: path, Offset: part, Size: part, Unit: unit, Depth: depth, Time: 50 * time.Millisecond, Seed: 1}).Run(context.Background())
+		require.NoError(t, err)
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		written := int64(0)
+		for at := 0; at < len(data); at += unit {
+			if bytes.Count(data[at:at+unit], []byte{0}) != unit {
+				require.True(t, part <= at && at < 2*part, "a write at %d", at)
+				written++
+			}
+		}
+		require.Equal(t, r.Units, written)
 	}
 }
 
@@ -65,6 +88,7 @@ func TestLoadRefuses(t *testing.T) {
 	for _, l := range []Load{
 		{Size: 1 << 20, Unit: 12 << 10, Time: 1}, {Size: 1 << 20, Unit: 256, Time: 1}, {Size: 1<<20 + 512, Unit: 4096, Time: 1},
 		{Size: 16 << 10, Unit: 4096, Depth: 4, Time: 1}, {Size: 1 << 20, Unit: 4096},
+		{Offset: 512, Size: 1 << 20, Unit: 4096, Time: 1}, {Offset: -4096, Size: 1 << 20, Unit: 4096, Time: 1},
 	} {
 		var refused *RefusedError
 		require.ErrorAs(t, l.Check(), &refused, "%+v", l)
