@@ -99,11 +99,12 @@ func Speed(ctx context.Context, w io.Writer, l file.Load, existing bool, destroy
 	if err := errors.Join(l.Check(), file.Claim(l.Path, destroy)); err != nil {
 		return LiveExit(err), err
 	}
-	block := destroy != ""
-	if !block {
+	if destroy == "" {
 		st, statErr := os.Stat(l.Path)
 		if end := l.Offset + l.Size; statErr != nil || !existing || st.Size() < end {
-			if err := file.Lay(l.Path, end, existing); err != nil {
+			if err := file.Lay(ctx, l.Path, end, existing); errors.Is(err, context.Canceled) {
+				return ExitUnexpected, fmt.Errorf("%s: interrupted before it was laid out", l.Path)
+			} else if err != nil {
 				return LiveExit(err), err
 			}
 		}
@@ -122,6 +123,8 @@ func Speed(ctx context.Context, w io.Writer, l file.Load, existing bool, destroy
 		return ExitUnexpected, err
 	case err != nil:
 		return LiveExit(err), err
+	case r.Writes == 0:
+		return ExitUnexpected, fmt.Errorf("%s: ended before a write did", l.Path)
 	case asJSON:
 		err = json.NewEncoder(w).Encode(r)
 	default:

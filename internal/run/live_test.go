@@ -122,3 +122,23 @@ func TestLimits(t *testing.T) {
 		require.Equal(t, c.differ, len(l.Differences(h)) > 0, "%s: %v", c.text, c.result)
 	}
 }
+
+// A load that was ended before a write did has checked nothing, and says so. What
+// it made it removes, and what was there stays.
+func TestSpeedInterrupted(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	l := Load{Path: "load", Size: 1 << 20, Unit: 4096, Time: time.Second}
+	var out bytes.Buffer
+	code, err := Speed(ctx, &out, l, false, "", false)
+	require.EqualError(t, err, "load: interrupted before it was laid out")
+	require.Equal(t, ExitUnexpected, code)
+	require.NoFileExists(t, "load")
+	require.NoError(t, os.WriteFile("load", make([]byte, 1<<20), 0o600))
+	code, err = Speed(ctx, &out, l, true, "", false)
+	require.EqualError(t, err, "load: ended before a write did")
+	require.Equal(t, ExitUnexpected, code)
+	require.FileExists(t, "load")
+	require.Empty(t, out.String())
+}

@@ -22,14 +22,15 @@ func refused(format string, args ...any) error { return &RefusedError{fmt.Sprint
 // Claim checks that a path may be written to. A block device must not be
 // mounted, swapped on, or held by another device, and destroy must be its serial
 // number or its size. Open then opens it exclusively, which also keeps out what
-// no list shows. A regular file, or none, needs no such word, and takes none.
+// no list shows. A regular file, or none, needs no such word, and takes none;
+// neither may be what a loop device has its content in.
 func Claim(path, destroy string) error {
 	st, err := sys.Stat(path)
 	if err != nil || st.Kind != sys.BlockDevice {
 		if destroy != "" {
 			return refused("%s is no block device; only the content of one needs the word to destroy it", path)
 		}
-		return nil
+		return unlooped(path, func(backing string) bool { return sameFile(path, backing) })
 	}
 	number := fmt.Sprintf("%d:%d", st.RdevMajor, st.RdevMinor)
 	dir := filepath.Join("/sys/dev/block", number)
@@ -88,6 +89,11 @@ func unused(path, number, dir string) error {
 			return refused("%s is in use by %s", path, holders[0].Name())
 		}
 	}
+	for number := range numbers {
+		if err := unlooped(path, func(backing string) bool { return sameDevice(backing, number) }); err != nil {
+			return err
+		}
+	}
 	where, err := mountOf("/proc/self/mountinfo", numbers)
 	if err != nil {
 		return err
@@ -106,6 +112,29 @@ func unused(path, number, dir string) error {
 		}
 	}
 	return nil
+}
+
+// unlooped refuses what a loop device has its content in, of which the kernel
+// keeps no claim: neither a holder nor an exclusive opening.
+func unlooped(path string, is func(backing string) bool) error {
+	loops, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		return err
+	}
+	for _, l := range loops {
+		// One that cannot be read was detached since.
+		if backing, err := os.ReadFile(l); err == nil && is(strings.TrimSuffix(string(backing), "\n")) {
+			return refused("%s is in use: %s has its content there", path, "/dev/"+filepath.Base(filepath.Dir(filepath.Dir(l))))
+		}
+	}
+	return nil
+}
+
+// sameFile reports whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(x, y)
 }
 
 // mountOf returns where one of some devices is mounted, "" for nowhere. Where a

@@ -38,3 +38,21 @@ func TestClaimInUse(t *testing.T) {
 	require.ErrorAs(t, Claim("/dev/null-not-there", "x"), &refused)
 	require.NoError(t, Claim("/dev/null-not-there", ""))
 }
+
+// What a loop device has its content in is in use, though the kernel would let
+// anyone open it alone.
+func TestClaimBelowALoop(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	require.NoError(t, os.WriteFile(image, make([]byte, 1<<20), 0o600))
+	lower := needs.Scratch(t, loopfs.Options{Image: image})
+	other := filepath.Join(filepath.Dir(image), "other")
+	require.NoError(t, os.Link(image, other))
+	require.EqualError(t, Claim(other, ""), other+" is in use: "+lower.Device+" has its content there")
+
+	require.NoError(t, Claim(lower.Device, "1MiB"))
+	upper, err := loopfs.New(loopfs.Options{Image: lower.Device})
+	require.NoError(t, err)
+	require.EqualError(t, Claim(lower.Device, "1MiB"), lower.Device+" is in use: "+upper.Device+" has its content there")
+	require.NoError(t, upper.Close())
+	require.NoError(t, Claim(lower.Device, "1MiB"))
+}

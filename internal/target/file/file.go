@@ -109,8 +109,9 @@ func Open(cfg Config) (*Target, error) {
 }
 
 func (t *Target) open() error {
+	const two = "a workload of two files; allowed: with a second path, which is another one"
 	if t.w.Files() > 1 && (t.cfg.Second == "" || t.cfg.Second == t.cfg.Path) {
-		return refused("a workload of two files; allowed: with a second path, which is another one")
+		return refused(two)
 	}
 	for file := range t.w.Files() {
 		path := t.path(file)
@@ -136,6 +137,9 @@ func (t *Target) open() error {
 			}
 			return fmt.Errorf("%s: %w", path, err)
 		}
+	}
+	if t.w.Files() > 1 && sameFile(t.cfg.Path, t.cfg.Second) {
+		return refused(two+": %s and %s are one", t.cfg.Path, t.cfg.Second)
 	}
 	if t.block {
 		if t.w.Files() > 1 {

@@ -339,3 +339,15 @@ func TestOpenRefuses(t *testing.T) {
 	_, err = Open(Config{Workload: work(t, "a: pwrite offset=0 length=4KiB limit=4KiB", "b: fsync"), Path: filepath.Join(dir, "y")})
 	require.ErrorAs(t, err, &refused)
 }
+
+// One file under two names is not two files, each of whose writes would be found
+// in the other.
+func TestTwoNamesOfOneFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("a", nil, 0o600))
+	require.NoError(t, os.Link("a", "b"))
+	for _, second := range []string{"", "a", "./a", "b"} {
+		_, err := Open(Config{Workload: work(t, "a: pwrite offset=0 length=4KiB file=1"), Path: "a", Second: second, Existing: true})
+		require.ErrorContains(t, err, "with a second path, which is another one", second)
+	}
+}

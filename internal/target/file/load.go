@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"time"
 
@@ -89,15 +90,27 @@ func (l *Load) Run(ctx context.Context) (r *Rate, err error) {
 		x.flags = sys.Atomic
 	}
 	flags := sys.ReadWrite | sys.Direct
-	if block, err := IsDevice(l.Path); err != nil {
-		return nil, err
-	} else if block {
+	st, err := sys.Stat(l.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Path, err)
+	}
+	if l.Atomic && st.AtomicAttr && (l.Unit < int64(st.UnitMin) || l.Unit > int64(st.UnitMax)) {
+		return nil, refused("atomic writes of %d bytes; allowed by %s: %s to %s", l.Unit, l.Path, workloads.FormatSize(int64(st.UnitMin)), workloads.FormatSize(int64(st.UnitMax)))
+	}
+	if st.Kind == sys.BlockDevice {
 		flags |= sys.Exclusive
 	}
 	if x.fd, err = sys.Open(l.Path, flags); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.Path, err)
 	}
 	defer func() { err = errors.Join(err, sys.Close(x.fd)) }()
+	if st.Kind == sys.BlockDevice {
+		if size, err := sys.DeviceSize(x.fd); err != nil {
+			return nil, fmt.Errorf("%s: %w", l.Path, err)
+		} else if size < l.Offset+l.Size {
+			return nil, refused("%d bytes from %d of %s; allowed: up to its size, %s", l.Size, l.Offset, l.Path, workloads.FormatSize(size))
+		}
+	}
 	x.slots = make([]slot, max(1, l.Depth))
 	for i := range x.slots {
 		if x.slots[i].buf, err = sys.Aligned(int(l.Unit)); err != nil {
@@ -243,21 +256,31 @@ func (x *loader) check() (units int64, err error) {
 
 // Lay makes a file of that size whose blocks are all written, so that a load
 // meets neither holes nor unwritten extents. An existing one loses its content.
-func Lay(path string, size int64, existing bool) error {
-	flags := sys.ReadWrite | sys.Create
-	if !existing {
-		flags |= sys.Exclusive
-	}
-	fd, err := sys.Open(path, flags)
-	if err != nil {
-		if sys.ErrnoOf(err) == sys.EEXIST {
+// One that it made is gone again after an error, and when ctx ends, which is
+// the error then.
+func Lay(ctx context.Context, path string, size int64, existing bool) (err error) {
+	fd, err := sys.Open(path, sys.ReadWrite|sys.Create|sys.Exclusive)
+	made := err == nil
+	if sys.ErrnoOf(err) == sys.EEXIST {
+		if !existing {
 			return refused("%s exists; allowed: a file that does not, which is created", path)
 		}
+		fd, err = sys.Open(path, sys.ReadWrite)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer sys.Close(fd)
+	defer func() {
+		err = errors.Join(err, sys.Close(fd))
+		if made && err != nil {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}()
 	b := make([]byte, 1<<20)
 	for at := int64(0); at < size; {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		n, err := sys.Pwritev2(fd, [][]byte{b[:min(int64(len(b)), size-at)]}, at, 0)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)

@@ -12,13 +12,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"untorn/internal/loopfs"
+	"untorn/internal/needs"
 	"untorn/internal/sys"
 )
 
 func TestLoad(t *testing.T) {
 	for _, depth := range []int{0, 8} {
 		path := filepath.Join(t.TempDir(), "file")
-		require.NoError(t, Lay(path, 1<<20, false))
+		require.NoError(t, Lay(context.Background(), path, 1<<20, false))
 		l := &Load{Path: path, Size: 1 << 20, Unit: 16 << 10, Depth: depth, Time: 50 * time.Millisecond, Seed: 1}
 		r, err := l.Run(context.Background())
 		require.NoError(t, err)
@@ -26,7 +28,7 @@ func TestLoad(t *testing.T) {
 		require.Positive(t, r.Units)
 		require.LessOrEqual(t, r.Units, min(r.Writes, 64))
 		var refused *RefusedError
-		require.ErrorAs(t, Lay(path, 1<<20, false), &refused)
+		require.ErrorAs(t, Lay(context.Background(), path, 1<<20, false), &refused)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		r, err = l.Run(ctx)
@@ -35,12 +37,51 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// A file that could not be laid out is gone, unless it was there before.
+func TestLayInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	path := filepath.Join(t.TempDir(), "file")
+	require.ErrorIs(t, Lay(ctx, path, 1<<20, true), context.Canceled)
+	require.NoFileExists(t, path)
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.ErrorIs(t, Lay(ctx, path, 1<<20, true), context.Canceled)
+	require.FileExists(t, path)
+}
+
+// A load that does not fit a device is refused before the first write.
+func TestLoadBeyondADevice(t *testing.T) {
+	s := needs.Scratch(t, loopfs.Options{Size: 1 << 20})
+	l := &Load{Path: s.Device, Offset: 512 << 10, Size: 1 << 20, Unit: 4096, Time: time.Millisecond}
+	_, err := l.Run(context.Background())
+	require.ErrorContains(t, err, "allowed: up to its size, 1MiB")
+	l.Size = 512 << 10
+	_, err = l.Run(context.Background())
+	require.NoError(t, err)
+}
+
+// Atomic units that the file does not take are refused by their size.
+func TestLoadOfUnitsTooLarge(t *testing.T) {
+	s := needs.Scratch(t, loopfs.Options{Filesystem: "xfs", Size: 300 << 20})
+	l := &Load{Path: s.Path("file"), Size: 4 << 20, Unit: 2 << 20, Atomic: true, Time: time.Millisecond}
+	require.NoError(t, Lay(context.Background(), l.Path, l.Size, false))
+	st, err := sys.Stat(l.Path)
+	require.NoError(t, err)
+	if !st.AtomicAttr {
+		needs.Or(t, &loopfs.MissingError{What: "XFS of this kernel takes no atomic writes without hardware; that of 6.16 does"})
+	}
+	_, err = l.Run(context.Background())
+	var refused *RefusedError
+	require.ErrorAs(t, err, &refused)
+	require.ErrorContains(t, err, "atomic writes of 2097152 bytes; allowed by "+l.Path+": 4KiB to 1MiB")
+}
+
 // What is outside of the part that is written stays as it was.
 func TestLoadOfAPart(t *testing.T) {
 	const unit, part = 16 << 10, 1 << 20
 	for _, depth := range []int{0, 8} {
 		path := filepath.Join(t.TempDir(), "file")
-		require.NoError(t, Lay(path, 3*part, false))
+		require.NoError(t, Lay(context.Background(), path, 3*part, false))
 		r, err := (&Load{Path: path, Offset: part, Size: part, Unit: unit, Depth: depth, Time: 50 * time.Millisecond, Seed: 1}).Run(context.Background())
 		require.NoError(t, err)
 		data, err := os.ReadFile(path)
@@ -69,7 +110,7 @@ func TestLoadOnABrokenKernel(t *testing.T) {
 		"error": func(int, []byte, int64, int) (int, error) { return -1, sys.EIO },
 	} {
 		path := filepath.Join(t.TempDir(), "file")
-		require.NoError(t, Lay(path, 1<<20, false))
+		require.NoError(t, Lay(context.Background(), path, 1<<20, false))
 		fd, err := sys.Open(path, sys.ReadWrite|sys.Direct)
 		require.NoError(t, err)
 		buf, err := sys.Aligned(16 << 10)
