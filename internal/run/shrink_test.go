@@ -46,6 +46,13 @@ func shrunk(t *testing.T, ctx context.Context, dir, out string) (code int, text 
 // every time.
 func TestShrink(t *testing.T) {
 	dir := longRun(t)
+	// Of the bound together pct takes no notice. For what becomes of the case it is raised.
+	scenario := filepath.Join(dir, "scenario.yaml")
+	data, err := os.ReadFile(scenario)
+	require.NoError(t, err)
+	bounded := strings.Replace(string(data), "together: 32", "together: 0", 1)
+	require.NotEqual(t, string(data), bounded)
+	require.NoError(t, os.WriteFile(scenario, []byte(bounded), 0o600))
 	out := filepath.Join(t.TempDir(), "small")
 	code, text := shrunk(t, context.Background(), dir, out)
 	require.Equal(t, ExitOK, code)
@@ -65,6 +72,7 @@ func TestShrink(t *testing.T) {
 
 	s, err := scenarios.Load(filepath.Join(out, "scenario.yaml"))
 	require.NoError(t, err)
+	require.Equal(t, 1, s.Rows()[0].Explore.Together)
 	require.False(t, s.Rows()[0].Explore.Random, "what is left can be explored as a whole")
 	rep, _, err := Rows(context.Background(), s.Rows(), options(t, Model{}))
 	require.NoError(t, err)
