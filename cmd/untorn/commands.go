@@ -28,8 +28,9 @@ func verifyCommand(s *streams) *cobra.Command {
 		Use:   "verify {--image FILE | --file FILE} --history FILE",
 		Short: "Judge an image of a disk, or a file",
 		Long: `Verify judges the image of a disk of the model by what the caller saw before
-power was lost, or a file of any file system as a reader finds it. The exit code
-is 0 when it held or is app-torn, and 1 otherwise.`,
+power was lost, or a file of any file system as a reader finds it. A file is
+refused when its history has no atomic write that was accepted. The exit code is
+0 when it held or is app-torn, and 1 otherwise.`,
 		Example: `  untorn verify --image runs/no-pin/single/image.raw --history runs/no-pin/single/history.txt
   untorn verify --file /mnt/scratch --history history.txt`,
 		Args: cobra.NoArgs,

@@ -12,6 +12,7 @@ import (
 	"untorn/internal/loopfs"
 	"untorn/internal/needs"
 	"untorn/internal/run"
+	"untorn/internal/stamp"
 )
 
 const plainLive = `name: plain-live
@@ -152,6 +153,38 @@ func TestVerifyFile(t *testing.T) {
 	code, _, errs := call(t, "verify", "--file", filepath.Join("no", "where"), "--history", "history.txt")
 	assert.Equal(t, run.ExitUsage, code)
 	assert.Contains(t, errs, "no such file")
+}
+
+// A history in which no atomic write was accepted says nothing of one, but what is
+// bad is bad.
+func TestVerifyFileRefused(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const head = "untorn history 1\ncontract untorn\nfile 1KiB hole\nfree-space contiguous\n" +
+		"op 1 a: pwrite offset=0 length=512 atomic\nop 2 a: pwrite offset=512 length=512 atomic\n"
+	stamped := func(op int) string {
+		b := stamp.Encode(op, 0)
+		return string(b[:])
+	}
+	zeros := string(make([]byte, 512))
+	for _, x := range []struct {
+		marks, file, want string
+		code              int
+	}{
+		{"call 1\nreturn 1 -EINVAL\ncall 2\nreturn 2 -EOPNOTSUPP\n", zeros + zeros, "refused: no atomic write was accepted: operation 1, a: pwrite offset=0 length=512 atomic, got EINVAL\n", run.ExitUnexpected},
+		{"call 1\nreturn 1 -EINVAL\ncall 2\nreturn 2 -EOPNOTSUPP\n", stamped(1) + zeros, "corrupt: ", run.ExitUnexpected},
+		{"call 1\nreturn 1 -ENOSPC\ncall 2\nreturn 2 -EINVAL\n", zeros + zeros, "refused: no atomic write was accepted: operation 2, a: pwrite offset=512 length=512 atomic, got EINVAL\n", run.ExitUnexpected},
+		{"call 1\nreturn 1 -EINVAL\ncall 2\n", zeros + zeros, "refused: ", run.ExitUnexpected},
+		{"call 1\nreturn 1 -EINVAL\ncall 2\n", zeros + stamped(2), "1 of 2 atomic writes were refused, and nothing is said of them: operation 1, a: pwrite offset=0 length=512 atomic, got EINVAL\nheld: ", run.ExitOK},
+		{"call 1\nreturn 1 512\ncall 2\nreturn 2 -EINVAL\n", stamped(1) + zeros, "1 of 2 atomic writes were refused, and nothing is said of them: operation 2, a: pwrite offset=512 length=512 atomic, got EINVAL\nheld: ", run.ExitOK},
+		{"call 1\n", zeros + zeros, "inconclusive: no atomic write had returned, and nothing of one is there\n", run.ExitUnexpected},
+		{"call 1\n", stamped(1) + zeros, "held: ", run.ExitOK},
+	} {
+		write(t, "history.txt", head+x.marks+"cut 0\n")
+		write(t, "file", x.file)
+		code, out, errs := call(t, "verify", "--file", "file", "--history", "history.txt")
+		assert.Equal(t, x.code, code, x.marks+errs)
+		assert.True(t, strings.HasPrefix(out, x.want), "%s%s", x.marks, out)
+	}
 }
 
 // A load is read back, and leaves a file only where there was one.

@@ -57,7 +57,10 @@ func deviceRunCommand(s *streams) *cobra.Command {
 		Long: `Run repeats the operations of a scenario's row on a file or block device and
 tells the witness of every call before it is made and of every return before the
 next one, until power is lost: by --cut, a command that it runs in the middle, or
-by hand. After the reboot "untorn device verify" judges what is there.`,
+by hand. After the reboot "untorn device verify" judges what is there.
+
+A round in which no atomic write was accepted is the last one: run says refused
+and what the kernel takes there, and the exit code is 1.`,
 		Example: `  untorn device run direct-cow --on /mnt/xfs/scratch --witness 192.0.2.1:7070 --cut 'echo b > /proc/sysrq-trigger'
   untorn device run block-device --on /dev/nvme1n1 --destroy S4EVNX0M700000 --witness 192.0.2.1:7070 --token-file token`,
 		Args: cobra.ExactArgs(1),
@@ -117,8 +120,11 @@ func deviceVerifyCommand(s *streams) *cobra.Command {
 		Use:   "verify --on PATH --witness ADDR",
 		Short: "Judge what a loss of power left, by what the witness holds",
 		Long: `Verify asks the witness what the run had called and what had returned, reads the
-file or device, and judges it: torn, lost, and the rest. The exit code is 0 when
-it held or is app-torn, and 1 otherwise, or when nothing can be said.`,
+file or device, and judges it: torn, lost, and the rest. It is refused when no
+atomic write was accepted, and lost when the file is not there although the
+witness holds that it was durable. The exit code is 0 when it held or is app-torn,
+1 otherwise, or when nothing can be said, and 2 when the directory of PATH is not
+there either.`,
 		Example: "  untorn device verify --on /mnt/xfs/scratch --witness 192.0.2.1:7070",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -150,6 +151,121 @@ func TestOlderRound(t *testing.T) {
 	name, newer = round("2")
 	assert.Contains(t, verify(name, newer), "held: ")
 	assert.NotContains(t, verify(name, older), "held: ")
+}
+
+// partlyRefused has an atomic write that is longer than XFS takes with
+// max_atomic_write=16k, before one that is not.
+const partlyRefused = `name: partly-refused
+design: {submit: direct, writeback: cow}
+workload:
+  file: 64KiB
+  ops:
+    - {op: pwrite, offset: 0, length: 32KiB, atomic: true}
+    - {op: pwrite, offset: 32KiB, length: 16KiB, atomic: true}
+    - {op: fsync}
+`
+
+// Where no atomic write is accepted, no loss of power says anything of one: the
+// run ends with the words of a row, and what it left is not held. Of some that
+// were refused the verdict says nothing.
+func TestWitnessedRefused(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "partly.yaml", partlyRefused)
+	t.Setenv(run.TokenEnv, "a token that nobody guesses")
+	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
+	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	for _, x := range []struct {
+		fs, scenario      string
+		code              int
+		run, lost, refuse string
+	}{
+		{"ext4", "real-cow", run.ExitUnexpected, "refused: no atomic write was accepted; ", "refused: no atomic write was accepted: ",
+			"operation 1, db: pwrite offset=0 length=4KiB atomic direct, got EOPNOTSUPP"},
+		{"xfs", "two-writers", run.ExitUnexpected, "refused: no atomic write was accepted; ", "refused: no atomic write was accepted: ",
+			"operation 1, a: pwrite offset=0 length=8KiB atomic, got EOPNOTSUPP"},
+		{"xfs", "partly.yaml", run.ExitOK, "1 of 2 atomic writes were refused", "held: ",
+			"1 of 2 atomic writes were refused, and nothing is said of them: operation 1, db: pwrite offset=0 length=32KiB atomic direct, got EINVAL"},
+	} {
+		t.Run(x.fs+" "+x.scenario, func(t *testing.T) {
+			limit, again := map[string]string{}, map[string]string{}
+			if x.fs == "xfs" {
+				limit["max_atomic_write"], again["nouuid"] = "16k", ""
+			}
+			disk := needs.Scratch(t, loopfs.Options{Filesystem: x.fs, Size: 320 << 20, Mount: limit})
+			code, out, errs := call(t, "device", "run", x.scenario, "--on", disk.Path("scratch"), "--witness", addr, "--rounds", "2")
+			assert.Equal(t, x.code, code, out+errs)
+			assert.Equal(t, 1, strings.Count(out, x.run), out)
+			assert.Equal(t, x.code == run.ExitOK, strings.Contains(out, "2 rounds were done"), out)
+
+			copySparse(t, disk.Device, "copy.img")
+			cut := needs.Scratch(t, loopfs.Options{Filesystem: x.fs, Image: "copy.img", Mount: again})
+			code, out, errs = call(t, "device", "verify", "--on", cut.Path("scratch"), "--witness", addr, "--same-boot")
+			assert.Equal(t, x.code, code, out+errs)
+			assert.Contains(t, out, x.lost)
+			assert.Contains(t, out, x.refuse)
+		})
+	}
+}
+
+// A file that was durable, and is not there after power was lost, is lost, also
+// when no operation had been called; where its directory is not there either, or
+// is in memory, nothing is said of it.
+func TestWitnessedVanished(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", plainLive)
+	t.Setenv(run.TokenEnv, "a token that nobody guesses")
+	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
+	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	disk := needs.Scratch(t, loopfs.Options{Filesystem: "xfs", Size: 320 << 20})
+	code, out, errs := call(t, "device", "run", "s.yaml", "--on", disk.Path("scratch"), "--witness", addr, "--rounds", "1")
+	require.Equal(t, run.ExitOK, code, errs)
+	name := strings.TrimSuffix(strings.Fields(out)[1], ";")
+	require.NoError(t, os.Remove(disk.Path("scratch")))
+	verify := func(on string, more ...string) (int, string) {
+		code, out, errs := call(t, append([]string{"device", "verify", "--on", on, "--witness", addr, "--run", name}, more...)...)
+		return code, out + errs
+	}
+	code, out = verify(disk.Path("scratch"), "--same-boot")
+	assert.Equal(t, run.ExitUnexpected, code, out)
+	assert.Contains(t, out, "lost: "+disk.Path("scratch")+" is not there, and the witness holds that it was durable with its 16KiB of version 0")
+	code, out = verify(disk.Path("scratch"))
+	assert.Equal(t, run.ExitUnexpected, code, out)
+	assert.Contains(t, out, "inconclusive: this kernel has not been started anew since")
+	for _, nowhere := range []string{disk.Path("no/scratch"), "/dev/no-such-device"} {
+		code, out = verify(nowhere, "--same-boot")
+		assert.Equal(t, run.ExitUsage, code, out)
+		assert.Contains(t, out, nowhere+": no such file or directory")
+	}
+
+	// So it is when power was lost right after the round had been prepared.
+	record := filepath.Join("witness", name+".txt")
+	text, err := os.ReadFile(record)
+	require.NoError(t, err)
+	prepared, _, ok := strings.Cut(string(text), "call 1\n")
+	require.True(t, ok)
+	write(t, record, prepared)
+	code, out = verify(disk.Path("scratch"), "--same-boot")
+	assert.Equal(t, run.ExitUnexpected, code, out)
+	assert.Contains(t, out, "lost: ")
+	write(t, record, strings.TrimSuffix(prepared, "prepared\n"))
+	code, out = verify(disk.Path("scratch"), "--same-boot")
+	assert.Equal(t, run.ExitUnexpected, code, out)
+	assert.Contains(t, out, "inconclusive: power was lost while the round was prepared")
+}
+
+// What to do after the reboot is said of a run that begins, and not of one that
+// has no file to begin on.
+func TestDeviceRunExists(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", plainLive)
+	write(t, "there", "mine")
+	t.Setenv(run.TokenEnv, "a token that nobody guesses")
+	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
+	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	code, out, errs := call(t, "device", "run", "s.yaml", "--on", "there", "--witness", addr)
+	assert.Equal(t, run.ExitUsage, code)
+	assert.Empty(t, out)
+	assert.Contains(t, errs, "there exists; allowed: a file that does not")
 }
 
 // copySparse copies a device and leaves out what is zeros.

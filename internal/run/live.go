@@ -189,7 +189,8 @@ func (x *live) run(ctx context.Context) error {
 			worst, reason = one.report.Verdict, one.report.Reason
 			x.history, x.content = one.history.String(), one.files
 		}
-		accepted = accepted || acceptedAtomic(one.history)
+		calls := countAtomic(one.history, nil)
+		accepted = accepted || !calls.none()
 		for _, w := range one.limits.Differences(one.history) {
 			if len(wrong) < 4 {
 				wrong = append(wrong, w)
@@ -220,7 +221,7 @@ func (x *live) run(ctx context.Context) error {
 		x.broke = true
 		res.Verdict, res.Reason = worst.String(), reason
 	case !accepted:
-		res.Verdict, res.Reason = verifier.Refused.String(), "no atomic write was accepted; "+limits.String()
+		res.Verdict, res.Reason = verifier.Refused.String(), refusedBy(limits)
 	default:
 		res.Verdict, res.Reason = verifier.Inconclusive.String(), LiveAssumption
 	}
@@ -229,21 +230,6 @@ func (x *live) run(ctx context.Context) error {
 		res.AsExpected, res.Reason = false, strings.Join(wrong, "; ")
 	}
 	return nil
-}
-
-// acceptedAtomic reports whether an atomic write was accepted. A workload
-// without one has nothing to be refused.
-func acceptedAtomic(h *workloads.History) bool {
-	any := false
-	for i := range h.Workload().Ops {
-		if o := &h.Workload().Ops[i]; o.Atomic && !o.Unflagged {
-			any = true
-			if h.Accepted()>>(i+1)&1 != 0 {
-				return true
-			}
-		}
-	}
-	return !any
 }
 
 // oneRun is what one run left.

@@ -48,8 +48,9 @@ func (p *PowerCut) dial(ctx context.Context) (*witness.Writer, string, error) {
 
 // DeviceRun runs rounds of a row, telling the witness of every call before it is
 // made and of every return before the next one, until power is lost, the rounds
-// are done or ctx ends. It does not clean up: the file is what is judged after
-// the reboot.
+// are done or ctx ends. A round in which no atomic write was accepted is the
+// last: no loss of power says anything of the next. It does not clean up: the
+// file is what is judged after the reboot.
 func DeviceRun(ctx context.Context, w io.Writer, r *scenarios.Row, p PowerCut, progress func(string)) (int, error) {
 	if r.Skip != "" {
 		return ExitUsage, errors.New(r.Skip)
@@ -62,10 +63,6 @@ func DeviceRun(ctx context.Context, w io.Writer, r *scenarios.Row, p PowerCut, p
 		return ExitEnvironment, &EnvironmentError{err}
 	}
 	defer writer.Close()
-	if _, err := fmt.Fprintf(w, "run %s; after the reboot: untorn device verify --witness %s --run %s --on %s\n",
-		writer.Run, p.Witness, writer.Run, ShellWord(p.Path)); err != nil {
-		return ExitEnvironment, &EnvironmentError{err}
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &cutter{Writer: writer, p: &p, ctx: ctx, end: cancel, after: p.CutAfter}
@@ -148,6 +145,13 @@ func (c *cutter) round(ctx context.Context, w io.Writer, r *scenarios.Row) (code
 		return LiveExit(err), err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
+	first := c.Round() == 0
+	if first {
+		if _, err := fmt.Fprintf(w, "run %s; after the reboot: untorn device verify --witness %s --run %s --on %s\n",
+			c.Run, c.p.Witness, c.Run, ShellWord(c.p.Path)); err != nil {
+			return ExitEnvironment, &EnvironmentError{err}
+		}
+	}
 	// The witness has to know that version 0 is on its way before it is.
 	if err := c.Begin(h); err != nil {
 		return ExitEnvironment, &EnvironmentError{err}
@@ -179,6 +183,19 @@ func (c *cutter) round(ctx context.Context, w io.Writer, r *scenarios.Row) (code
 	if rep.Verdict.Bad() {
 		_, err = fmt.Fprintf(w, "%v, without a loss of power: %s\n", rep.Verdict, rep.Reason)
 		return ExitUnexpected, err
+	}
+	calls := countAtomic(got, nil)
+	if calls.none() {
+		limits, err := t.Limits()
+		if err != nil {
+			return ExitEnvironment, &EnvironmentError{err}
+		}
+		return tell(w, verifier.Refused, refusedBy(limits))
+	}
+	if first {
+		if _, err := io.WriteString(w, calls.partly()); err != nil {
+			return ExitEnvironment, &EnvironmentError{err}
+		}
 	}
 	return ExitOK, nil
 }
@@ -219,14 +236,21 @@ func DeviceVerify(ctx context.Context, w io.Writer, p PowerCut, name string, sam
 	switch {
 	case !round.Prepared:
 		why = "power was lost while the round was prepared"
-	case calls == 0:
-		why = "power was lost before the first operation"
 	case round.Boot == boot && !sameBoot:
 		why = "this kernel has not been started anew since: what was not on the disk may still be in memory; killing a process is no loss of power"
 	}
+	if why == "" {
+		for i, path := range []string{p.Path, p.Second}[:round.History.Workload().Files()] {
+			if path != "" && file.Vanished(path) {
+				return tell(w, verifier.Lost, vanished(path, round.History.Workload().Size(i)))
+			}
+		}
+		if calls == 0 {
+			why = "power was lost before the first operation"
+		}
+	}
 	if why != "" {
-		_, err := fmt.Fprintf(w, "%v: %s\n", verifier.Inconclusive, why)
-		return ExitUnexpected, err
+		return tell(w, verifier.Inconclusive, why)
 	}
 	size := int64(-1)
 	if block, err := file.IsDevice(p.Path); err != nil {
@@ -235,6 +259,13 @@ func DeviceVerify(ctx context.Context, w io.Writer, p PowerCut, name string, sam
 		size = round.History.Workload().File
 	}
 	return VerifyFile(w, p.Path, p.Second, size, epoch(round.Run, round.Number), round.History)
+}
+
+// vanished is the reason for a file that was prepared, with so many bytes, and is
+// not there. Where it was the witness does not know.
+func vanished(path string, size int64) string {
+	return fmt.Sprintf("%s is not there, and the witness holds that it was durable with its %s of version 0 before the first operation; "+
+		"that is a loss if its file system is mounted and the run was on this path", path, workloads.FormatSize(size))
 }
 
 // Serve is a witness that listens on addr and keeps its records in dir.

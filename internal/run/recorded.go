@@ -309,7 +309,7 @@ func (a *recordedArm) judgeDesign() {
 		a.verdict, a.reason = verifier.NotChecked, "no image was judged"
 		return
 	case a.res.Accepted == 0:
-		a.verdict, a.reason = verifier.Refused, "no atomic write was accepted; "+a.res.Recording.Limits.String()
+		a.verdict, a.reason = verifier.Refused, refusedBy(a.res.Recording.Limits)
 		return
 	}
 	a.verdict = a.res.Worst()

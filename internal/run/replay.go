@@ -162,11 +162,12 @@ func Verify(w io.Writer, imageFile, historyFile string) (int, error) {
 	if err != nil {
 		return ExitUsage, fmt.Errorf("%s: %w", imageFile, err)
 	}
-	return tell(w, rep)
+	return tell(w, rep.Verdict, rep.Reason)
 }
 
 // VerifyFile judges a file as a reader finds it, or the first size bytes of a
-// device when size is not negative, in the way of Verify. second is the second
+// device when size is not negative, in the way of Verify; the verdict is refused
+// where the history has no atomic write that was accepted. second is the second
 // file, for a history of two. epoch is that of the stamps, 0 but for a round
 // that a witness knows.
 func VerifyFile(w io.Writer, path, second string, size int64, epoch file.Epoch, h *workloads.History) (int, error) {
@@ -206,7 +207,12 @@ func VerifyFile(w io.Writer, path, second string, size int64, epoch file.Epoch, 
 	if err != nil {
 		return ExitUsage, err
 	}
-	return tell(w, rep)
+	calls := countAtomic(h, files)
+	if _, err := io.WriteString(w, calls.partly()); err != nil {
+		return ExitEnvironment, &EnvironmentError{err}
+	}
+	verdict, reason := calls.afterLoss(rep)
+	return tell(w, verdict, reason)
 }
 
 // ReadHistory reads the text form of a history.
@@ -223,15 +229,15 @@ func ReadHistory(path string) (*workloads.History, error) {
 }
 
 // tell prints a verdict and returns its exit code.
-func tell(w io.Writer, rep *verifier.Report) (int, error) {
-	line := rep.Verdict.String()
-	if rep.Reason != "" {
-		line += ": " + rep.Reason
+func tell(w io.Writer, verdict verifier.Verdict, reason string) (int, error) {
+	line := verdict.String()
+	if reason != "" {
+		line += ": " + reason
 	}
 	if _, err := fmt.Fprintln(w, line); err != nil {
 		return ExitEnvironment, &EnvironmentError{err}
 	}
-	if rep.Verdict.Bad() {
+	if verdict != verifier.Held && verdict != verifier.AppTorn {
 		return ExitUnexpected, nil
 	}
 	return ExitOK, nil

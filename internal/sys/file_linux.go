@@ -280,6 +280,7 @@ func Kernel() (string, error) {
 // Error numbers that callers tell apart.
 const (
 	EPERM      = unix.EPERM
+	ENOENT     = unix.ENOENT
 	EBADF      = unix.EBADF
 	EACCES     = unix.EACCES
 	EBUSY      = unix.EBUSY

@@ -46,6 +46,7 @@ const (
 	SIGXFSZ = syscall.Signal(25)
 
 	EPERM      = Errno(1)
+	ENOENT     = Errno(2)
 	EIO        = Errno(5)
 	ENXIO      = Errno(6)
 	EBADF      = Errno(9)

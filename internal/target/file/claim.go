@@ -192,6 +192,22 @@ func serialOf(dir string) string {
 	return ""
 }
 
+// Vanished reports whether a file that was durable is lost: a path names nothing,
+// in a directory of a file system that is not in memory. A device that has no
+// name is in one that is.
+func Vanished(path string) bool {
+	if _, err := sys.Stat(path); sys.ErrnoOf(err) != sys.ENOENT {
+		return false
+	}
+	dir := filepath.Dir(path)
+	st, err := sys.Stat(dir)
+	if err != nil || st.Kind != sys.Directory {
+		return false
+	}
+	in, err := sys.Filesystem(dir)
+	return err == nil && in != "tmpfs"
+}
+
 // IsDevice reports whether a path is a block device.
 func IsDevice(path string) (bool, error) {
 	st, err := sys.Stat(path)

@@ -65,8 +65,9 @@ type Target struct {
 	fds   map[descriptor]int
 	judge *verifier.Verifier
 
-	// pwrite is sys.Pwritev2 but in tests.
+	// pwrite is sys.Pwritev2, and fsync sys.Fsync of Prepare, but in tests.
 	pwrite func(fd int, bufs [][]byte, offset int64, flags int) (int, error)
+	fsync  func(fd int) error
 
 	mu       sync.Mutex // guards what follows, and orders the hook
 	history  *workloads.History
@@ -96,7 +97,7 @@ func Open(cfg Config) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{cfg: cfg, w: w, fds: make(map[descriptor]int), judge: judge, pwrite: sys.Pwritev2, history: workloads.NewHistory(w)}
+	t := &Target{cfg: cfg, w: w, fds: make(map[descriptor]int), judge: judge, pwrite: sys.Pwritev2, fsync: sys.Fsync, history: workloads.NewHistory(w)}
 	if err := t.open(); err != nil {
 		t.Close()
 		return nil, err

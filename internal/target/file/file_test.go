@@ -299,6 +299,36 @@ func TestBrokenKernel(t *testing.T) {
 	}
 }
 
+// Version 0 is durable with the names of its files.
+func TestPreparedDurable(t *testing.T) {
+	dir := t.TempDir()
+	path, second := filepath.Join(dir, "a", "file"), filepath.Join(dir, "b", "file")
+	require.NoError(t, errors.Join(os.Mkdir(filepath.Dir(path), 0o700), os.Mkdir(filepath.Dir(second), 0o700)))
+	x, err := Open(Config{Workload: work(t, "a: pwrite offset=0 length=4KiB file=1"), Path: path, Second: second})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, x.Close()) }()
+	var synced []string
+	x.fsync = func(fd int) error {
+		name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+		synced = append(synced, name)
+		return err
+	}
+	require.NoError(t, x.Prepare())
+	require.Equal(t, []string{path, filepath.Dir(path), second, filepath.Dir(second)}, synced)
+	x.fsync = func(int) error { return sys.EIO }
+	require.ErrorIs(t, x.Prepare(), sys.EIO)
+}
+
+// A file that is gone is told from one that nobody can find.
+func TestVanished(t *testing.T) {
+	s := needs.Scratch(t, loopfs.Options{Filesystem: "ext4", Size: 16 << 20})
+	require.True(t, Vanished(s.Path("gone")))
+	require.NoError(t, os.WriteFile(s.Path("there"), nil, 0o600))
+	for _, path := range []string{s.Path("there"), s.Path("there/below"), s.Path("nowhere/gone"), s.Path(""), "/dev/no-such-device"} {
+		require.False(t, Vanished(path), path)
+	}
+}
+
 func TestLayouts(t *testing.T) {
 	for _, l := range []workloads.Layout{workloads.Contiguous, workloads.Unaligned, workloads.Fragmented, workloads.Hole, workloads.Unwritten} {
 		t.Run(l.String(), func(t *testing.T) {

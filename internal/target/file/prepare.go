@@ -1,7 +1,9 @@
 package file
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 
 	"untorn/internal/blk"
 	"untorn/internal/stamp"
@@ -18,7 +20,11 @@ const maxPieces = 2048
 // of it, and refuses with an *UnsupportedError what did not come out so.
 func (t *Target) Prepare() error {
 	for file := range t.w.Files() {
-		if err := t.prepare(file); err != nil {
+		err := t.prepare(file)
+		if err == nil && !t.block {
+			err = t.syncName(t.path(file))
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", t.path(file), err)
 		}
 	}
@@ -40,13 +46,27 @@ func (t *Target) prepare(file int) error {
 			return err
 		}
 	}
-	if err := sys.Fsync(fd); err != nil {
+	if err := t.fsync(fd); err != nil {
 		return err
 	}
 	if t.block || size == 0 {
 		return nil
 	}
 	return t.layAsAsked(fd)
+}
+
+// syncName makes the name of a file durable, which an fsync of the file alone does
+// not promise.
+func (t *Target) syncName(path string) error {
+	dir, err := sys.Open(filepath.Dir(path), sys.ReadOnly)
+	if err != nil {
+		return fmt.Errorf("its directory: %w", err)
+	}
+	err = t.fsync(dir)
+	if sys.ErrnoOf(err) == sys.EINVAL {
+		err = nil // a file system that keeps names without being asked
+	}
+	return errors.Join(err, sys.Close(dir))
 }
 
 // stamp0 writes version 0 as stamps.

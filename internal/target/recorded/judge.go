@@ -168,7 +168,7 @@ func (j *judging) found(f Found, h *workloads.History) error {
 
 func judgeOne(v *verifier.Verifier, x *Recovered, h *workloads.History) (verifier.Verdict, string, error) {
 	if x.File == nil {
-		return verifier.Corrupt, x.Broken, nil
+		return x.Verdict, x.Broken, nil
 	}
 	rep, err := v.JudgeFiles([]verifier.File{*x.File}, h)
 	if err != nil {

@@ -13,8 +13,11 @@ import (
 
 // Recovered is what the kernel made of an image.
 type Recovered struct {
-	File   *verifier.File // nil when recovery failed
-	Broken string         // why it failed
+	File *verifier.File // nil when there is none to judge
+	// Without a file: corrupt when recovery failed, lost when the file is gone, and
+	// why.
+	Verdict verifier.Verdict
+	Broken  string
 }
 
 // recoverOne writes an image into memory, lets the kernel mount it, which
@@ -52,15 +55,19 @@ func (c *Config) readMounted(dev string, read func() error) (x *Recovered, err e
 		if machine(err) {
 			return nil, err
 		}
-		return &Recovered{Broken: "recovery: " + err.Error()}, nil
+		return &Recovered{Verdict: verifier.Corrupt, Broken: "recovery: " + err.Error()}, nil
 	}
 	defer func() { err = errors.Join(err, sys.Close(m)) }()
-	f, _, err := file.ReadFile(inMount(m, fileName), -1, 0)
+	path := inMount(m, fileName)
+	if file.Vanished(path) {
+		return &Recovered{Verdict: verifier.Lost, Broken: "the file is not there, and it was durable before the first operation"}, read()
+	}
+	f, _, err := file.ReadFile(path, -1, 0)
 	if err != nil {
 		if machine(err) {
 			return nil, err
 		}
-		return &Recovered{Broken: "the file cannot be read: " + err.Error()}, nil
+		return &Recovered{Verdict: verifier.Corrupt, Broken: "the file cannot be read: " + err.Error()}, nil
 	}
 	return &Recovered{File: f}, read()
 }

@@ -11,6 +11,7 @@ import (
 
 	"untorn/internal/blk/logwrites"
 	"untorn/internal/disk"
+	"untorn/internal/loopfs"
 	"untorn/internal/needs"
 	"untorn/verifier"
 	"untorn/workloads"
@@ -109,6 +110,28 @@ func TestRefused(t *testing.T) {
 		require.Equal(t, verifier.Held, res.Worst(), c[0])
 		got, _ := res.Recording.History.Result(1)
 		require.Equal(t, workloads.Fail(workloads.EOPNOTSUPP), got, c[0])
+	}
+}
+
+// A file that is gone after recovery was durable before the operations: that is a
+// loss, and what cannot be mounted is damage.
+func TestVanished(t *testing.T) {
+	cfg := config(t, "ext4", "db: fsync")
+	h := workloads.NewHistory(cfg.Workload)
+	for _, c := range []struct {
+		on     loopfs.Options
+		want   verifier.Verdict
+		reason string
+	}{
+		{loopfs.Options{Filesystem: "ext4", Size: 16 << 20}, verifier.Lost, "the file is not there, and it was durable before the first operation"},
+		{loopfs.Options{Size: 16 << 20}, verifier.Corrupt, "recovery: "},
+	} {
+		x, err := cfg.readMounted(needs.Scratch(t, c.on).Device, func() error { return nil })
+		require.NoError(t, err)
+		verdict, reason, err := judgeOne(nil, x, h)
+		require.NoError(t, err)
+		require.Equal(t, c.want, verdict, reason)
+		require.Contains(t, reason, c.reason)
 	}
 }
 
