@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 	"internal/temp":        {"internal/sys"},
 	"internal/witness":     {"workloads", "internal/temp"},
 	"internal/probe":       {"internal/sys", "workloads"},
-	"internal/disk":        {"internal/blk", "internal/blk/logwrites", "internal/sys"},
+	"internal/disk":        {"internal/blk", "internal/blk/logwrites", "internal/loopfs", "internal/sys"},
 	"internal/conform":     {"internal/sys", "internal/loopfs", "internal/blk", "workloads", "engine", "crashsim/nvme"},
 	"internal/target/file": {"workloads", "internal/blk", "internal/stamp", "internal/sys", "verifier"},
 	// It runs operations as target file does, and judges what a kernel made of an

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"untorn/internal/loopfs"
 	"untorn/internal/needs"
 	"untorn/internal/run"
 	"untorn/internal/target/recorded"
@@ -183,10 +184,10 @@ func TestRecordedFaults(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "s.yaml", onXFS)
 	before := left(t)
-	for _, fault := range []string{"eio=6", "eio=9", "eio=12,flush=1ms"} {
+	for _, fault := range []string{"eio=6", "eio=9", "eio=7,flush=1ms"} {
 		code, out, errs := call(t, "run", "s.yaml", "--target", "recorded", "--set", "runs=30", "--disk-fault", fault)
 		require.Contains(t, []int{run.ExitOK, run.ExitUnexpected}, code, "%s: %s", fault, errs)
-		require.Contains(t, out, "ends with EIO")
+		require.Contains(t, strings.Join(strings.Fields(out), " "), "ends with EIO")
 		require.Regexp(t, `on-xfs +(held|inconclusive!|refused!) `, out)
 	}
 	nothingLeft(t, before)
@@ -199,6 +200,81 @@ func TestRecordedFaults(t *testing.T) {
 	code, _, errs := call(t, "run", "s.yaml", "--disk-fault", "eio=1")
 	require.Equal(t, run.ExitUsage, code)
 	require.Contains(t, errs, "allowed: --target recorded")
+}
+
+// A fault that was asked for and did not strike is no reason to say that the design
+// held under it; one that did is counted.
+func TestRecordedFaultsStrike(t *testing.T) {
+	needsRecorded(t, "xfs")
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", onXFS)
+	args := []string{"run", "s.yaml", "--target", "recorded", "--set", "runs=30", "--disk-fault"}
+	for _, fault := range []string{"eio=100000", "short=100000", "flush=1ms,eio=100000"} {
+		code, out, errs := call(t, append(args, fault)...)
+		require.Equal(t, run.ExitUnexpected, code, errs)
+		require.Regexp(t, `on-xfs +inconclusive! +torn `, out)
+		require.Regexp(t, `the disk fault (eio|short)=100000 never struck the design: its disk took \d+ commands this time, \d+ of them before the first call`,
+			strings.Join(strings.Fields(out), " "))
+	}
+	res := result(t, append(args, "flush=1ms,eio=7")...)
+	require.Equal(t, "1", res.Fired.Get("disk_eio"))
+	require.Regexp(t, `^[1-9]\d*$`, res.Fired.Get("disk_slow_flush"))
+	require.Equal(t, "1", res.Control.Fired.Get("disk_eio"))
+	require.Empty(t, res.Fired.Get("disk_short"))
+
+	// One that hits the mount is named as what may have ended the run.
+	code, _, errs := call(t, append(args, "eio=3")...)
+	require.Equal(t, run.ExitEnvironment, code)
+	require.Regexp(t, `^untorn: on-xfs: mount of /dev/loop\d+: input/output error; a disk fault that was asked for had struck \(command 3 ends with EIO\)`, errs)
+}
+
+// Rows that were done before the machine failed are kept, and a row of two files is
+// skipped.
+func TestRecordedFailsLater(t *testing.T) {
+	needsRecorded(t, "xfs")
+	t.Chdir(t.TempDir())
+	write(t, "s.yaml", onXFS)
+	require.NoError(t, os.MkdirAll("runs", 0o755))
+	write(t, "runs/other", "a file where the directory of a row has to be")
+	write(t, "other.yaml", strings.Replace(onXFS, "on-xfs", "other", 1))
+	code, out, errs := call(t, "run", "s.yaml", "second-file", "other.yaml", "--target", "recorded", "--set", "explore.runs=30", "--keep")
+	require.Equal(t, run.ExitEnvironment, code, errs)
+	require.Contains(t, errs, "untorn: other: ")
+	require.Regexp(t, `(?m)^on-xfs +held +torn `, out)
+	require.Regexp(t, `(?m)^second-file +skipped `, out)
+	require.Contains(t, out, "a workload of two files")
+	require.Contains(t, out, "PARTIAL")
+	kept, err := os.ReadFile("runs/report.json")
+	require.NoError(t, err)
+	require.Contains(t, string(kept), `"partial": true`)
+}
+
+// Root without what root has elsewhere is told so before anything is tried.
+func TestRecordedWithoutCapability(t *testing.T) {
+	needsRecorded(t, "xfs")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for _, c := range []struct{ with, want string }{
+		{"setpriv --bounding-set -sys_admin --inh-caps -sys_admin", "needs root with CAP_SYS_ADMIN, which this process does not have"},
+		{"unshare -Ur", "needs root with CAP_SYS_ADMIN; this process has it in a user namespace only"},
+		{"unshare -Urm", "needs root with CAP_SYS_ADMIN; this process has it in a user namespace only"},
+		{"unshare -U", "needs root with CAP_SYS_ADMIN; this user is not root"},
+	} {
+		with := strings.Fields(c.with)
+		if err := exec.Command(with[0], append(with[1:], "true")...).Run(); err != nil {
+			needs.Or(t, &loopfs.MissingError{What: c.with + ": " + err.Error()})
+		}
+		for _, args := range []string{"run real-cow --target recorded", "device conformance"} {
+			x := exec.Command(with[0], append(append(with[1:], self), strings.Fields(args)...)...)
+			x.Env = append(os.Environ(), asUntorn+"=1")
+			x.Dir = t.TempDir()
+			out, err := x.CombinedOutput()
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit, "%s", out)
+			require.Equal(t, run.ExitNotBuilt, exit.ExitCode(), "%s %s: %s", c.with, args, out)
+			require.Contains(t, string(out), c.want)
+		}
+	}
 }
 
 // Ctrl-C and kill leave nothing behind.

@@ -106,7 +106,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
   untorn run no-pin retry-dirty --shrink-all
   untorn run direct-cow --target file --on /mnt/xfs/scratch
   untorn run --suite real --target recorded
-  untorn run real-cow --target recorded --disk-fault eio=20,flush=1ms`,
+  untorn run real-cow --target recorded --disk-fault eio=12,flush=1ms`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return runScenarios(c.Context(), s, f, args, c.Flags().Changed("seed"))
 		},
@@ -131,7 +131,7 @@ it broke before. With --sample it is judged by so many random schedules then.`,
 	c.Flags().StringSliceVar(&f.noRules, "no-reduce", nil, "rules by which no work is left out: "+strings.Join(reduce.Names(), ", ")+"; may be repeated. Slower, and the same counts; without cells, distinct counts more")
 	completeWords(c, "no-reduce", reduce.Names())
 	c.Flags().StringVar(&f.target, "target", "model", "where rows run: "+strings.Join(targets, ", ")+"; file is the running kernel, and takes --on; recorded is the running kernel above a disk that loses power")
-	c.Flags().StringSliceVar(&f.faults, "disk-fault", nil, "with --target recorded: eio=N fails the N-th command, short=N cuts it, flush=2ms slows flushes; commands count from the mount")
+	c.Flags().StringSliceVar(&f.faults, "disk-fault", nil, "with --target recorded: eio=N fails the N-th command, short=N cuts the first write from it on, flush=2ms slows flushes; commands count from the mount, and a row that is not struck is inconclusive")
 	f.live.add(c)
 	completeWords(c, "target", targets)
 	numberFlag(c, &f.limit, "limit", 0, unbounded, "end a row whose bounds have more states than this, or by the estimate soon will; 0 for never; rows explored at random have explore.runs instead")
@@ -245,20 +245,22 @@ func runScenarios(ctx context.Context, s *streams, f *runFlags, args []string, s
 		rep, code, err = run.Rows(ctx, rows, o)
 	}
 	line.clear()
-	if err != nil {
+	if rep == nil {
 		return &exitError{code, err}
 	}
 	if rep.Partial && !f.resume && f.target == "model" {
 		o.Notice("to continue: " + o.Command + " --resume")
 	}
-	err = format.Write(s.out, rep)
-	if err == nil && f.coverage && f.format == "text" {
-		err = report.WriteCoverage(s.out, rep)
+	bad := format.Write(s.out, rep)
+	if bad == nil && f.coverage && f.format == "text" {
+		bad = report.WriteCoverage(s.out, rep)
 	}
-	if err != nil {
-		return &exitError{run.ExitEnvironment, err}
-	}
-	if code != run.ExitOK {
+	switch {
+	case err != nil: // after the rows that were done before
+		return &exitError{code, err}
+	case bad != nil:
+		return &exitError{run.ExitEnvironment, bad}
+	case code != run.ExitOK:
 		return &exitError{code, nil}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"untorn/internal/blk/logwrites"
-	"untorn/internal/sys"
+	"untorn/internal/loopfs"
 )
 
 // fileName is the name of the one file that a disk is.
@@ -28,7 +28,8 @@ type Process struct {
 
 // Start runs a command whose standard input and output are those of Serve, and
 // makes a disk of that size in it. Close ends it, and so does the end of the
-// caller, in whatever way.
+// caller, in whatever way. An error is a *loopfs.MissingError when it is the machine
+// that lacks something.
 func Start(command []string, size int64) (*Process, error) {
 	return start(command, fmt.Sprintf("size %d", size))
 }
@@ -91,6 +92,9 @@ func (p *Process) send(line string, more []byte) (string, error) {
 	if reason, ok := strings.CutPrefix(answer, "error "); ok {
 		return "", fmt.Errorf("the disk: %s", reason)
 	}
+	if what, ok := strings.CutPrefix(answer, "missing "); ok {
+		return "", &loopfs.MissingError{What: "the disk: " + what}
+	}
 	return answer, nil
 }
 
@@ -137,6 +141,19 @@ func (p *Process) SetFaults(f Faults) error {
 	return err
 }
 
+// Struck returns what the defects have struck since the recording began, up to its
+// end when it has ended.
+func (p *Process) Struck() (s Struck, err error) {
+	line, err := p.ask("struck")
+	if err != nil {
+		return s, err
+	}
+	if _, err := fmt.Sscanf(line, "struck %d %d %d %d", &s.Commands, &s.Failed, &s.Short, &s.Slow); err != nil {
+		return s, fmt.Errorf("the disk answers %q", line)
+	}
+	return s, nil
+}
+
 // Log ends the recording and returns it. One that Record began has what was on the
 // disk, as writes, a flush, StartMark, and all that came then.
 func (p *Process) Log() ([]logwrites.Entry, error) {
@@ -165,20 +182,18 @@ func (p *Process) Close() error {
 	return err
 }
 
-// Missing says what this machine lacks to serve a disk, "" for nothing.
-func Missing() string {
-	switch {
-	case !sys.Root():
-		return "a disk under a file system needs root"
-	case !exists("/dev/fuse"):
-		return "/dev/fuse: this kernel or container has no FUSE"
-	case !exists("/dev/loop-control"):
-		return "/dev/loop-control: this kernel or container has no loop devices"
+// Missing returns a *loopfs.MissingError when this machine cannot serve a disk to a
+// loop device.
+func Missing() error {
+	if err := loopfs.Missing(loopfs.Options{}); err != nil {
+		return err
 	}
-	return ""
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		return &loopfs.MissingError{What: "/dev/fuse: this kernel or container has no FUSE"}
+	}
+	known, err := os.ReadFile("/proc/filesystems")
+	if err == nil && !strings.Contains(string(known), "\tfuse\n") {
+		return &loopfs.MissingError{What: "this kernel does not know fuse"}
+	}
+	return err
 }

@@ -24,12 +24,17 @@ import (
 // flushes together, from the start of the recording. 0 is none.
 type Faults struct {
 	FailAt int // the command that ends with EIO; nothing of it is done
-	// ShortAt is the write that ends after half of its sectors. Where commands
-	// come one after the other (StartSerial) a loop device takes it for a whole
-	// one: half of it is lost without a word. Otherwise it is an EIO.
+	// ShortAt is the command from which on the first write ends after half of its
+	// sectors. Where commands come one after the other (StartSerial) a loop device
+	// takes it for a whole one: half of it is lost without a word. Otherwise it is
+	// an EIO.
 	ShortAt    int
 	FlushMicro int // how long a flush takes, in microseconds
 }
+
+// Struck says how many commands came in a recording, and how many of them each
+// defect struck.
+type Struck struct{ Commands, Failed, Short, Slow int }
 
 // String names the defects that are on.
 func (f Faults) String() string {
@@ -38,7 +43,7 @@ func (f Faults) String() string {
 		out = append(out, fmt.Sprintf("command %d ends with EIO", f.FailAt))
 	}
 	if f.ShortAt > 0 {
-		out = append(out, fmt.Sprintf("write %d is short", f.ShortAt))
+		out = append(out, fmt.Sprintf("the first write from command %d on is short", f.ShortAt))
 	}
 	if f.FlushMicro > 0 {
 		out = append(out, fmt.Sprintf("a flush takes %d us", f.FlushMicro))
@@ -68,7 +73,7 @@ type Disk struct {
 	bytes     int64 // of data in log
 	full      bool
 	faults    Faults
-	commands  int
+	struck    Struck
 	first     int // of log, the entry that is number 0 of the recording
 	flying    map[*inFlight]bool
 }
@@ -92,7 +97,7 @@ func New(size int64) (*Disk, error) {
 func (d *Disk) Start() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.log, d.bytes, d.full, d.commands = nil, 0, false, 0
+	d.log, d.bytes, d.full, d.struck = nil, 0, false, Struck{}
 	d.content()
 	d.append(logwrites.Entry{Flags: logwrites.Flush})
 	d.append(logwrites.Entry{Flags: logwrites.Mark, Data: []byte(StartMark)})
@@ -115,7 +120,7 @@ func (d *Disk) Load(logs ...[]logwrites.Entry) error {
 			d.put(e.Data, offset)
 		}
 	}
-	d.log, d.bytes, d.full, d.commands, d.faults = nil, 0, false, 0, Faults{}
+	d.log, d.bytes, d.full, d.struck, d.faults = nil, 0, false, Struck{}, Faults{}
 	d.first, d.recording = 0, true
 	return nil
 }
@@ -151,6 +156,13 @@ func (d *Disk) SetFaults(f Faults) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.faults = f
+}
+
+// Struck returns what the defects have struck since the recording began.
+func (d *Disk) Struck() Struck {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.struck
 }
 
 // Mark puts a mark into the log, after all that the disk has answered.
@@ -194,8 +206,12 @@ func (d *Disk) command() (n int, fails bool) {
 	if !d.recording {
 		return 0, false
 	}
-	d.commands++
-	return d.commands, d.commands == d.faults.FailAt
+	d.struck.Commands++
+	if d.struck.Commands == d.faults.FailAt {
+		d.struck.Failed++
+		return d.struck.Commands, true
+	}
+	return d.struck.Commands, false
 }
 
 // Read fills b from an offset on.
@@ -270,7 +286,8 @@ func (d *Disk) write(b []byte, f *inFlight) (done int, recording bool, err error
 	if fails {
 		return 0, d.recording, errFault
 	}
-	if n > 0 && n == d.faults.ShortAt {
+	if d.faults.ShortAt > 0 && n >= d.faults.ShortAt && d.struck.Short == 0 {
+		d.struck.Short++
 		b = b[:len(b)/2/blk.SectorSize*blk.SectorSize]
 	}
 	d.put(b, f.offset)
@@ -325,6 +342,16 @@ func (d *Disk) Zero(offset, length int64) error {
 		offset, length = offset+n, length-n
 	}
 	return nil
+}
+
+// flushTime returns how long the flush that came takes.
+func (d *Disk) flushTime() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.recording && d.faults.FlushMicro > 0 {
+		d.struck.Slow++
+	}
+	return time.Duration(d.faults.FlushMicro) * time.Microsecond
 }
 
 // Flush notes a flush: all that was answered before is on the medium.

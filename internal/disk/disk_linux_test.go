@@ -16,6 +16,8 @@ import (
 
 	"untorn/internal/blk/logwrites"
 	"untorn/internal/disk"
+	"untorn/internal/loopfs"
+	"untorn/internal/needs"
 	"untorn/internal/sys"
 )
 
@@ -40,8 +42,8 @@ func start(t *testing.T, size int64) *disk.Process {
 
 func startWith(t *testing.T, f func([]string, int64) (*disk.Process, error), size int64) *disk.Process {
 	t.Helper()
-	if missing := disk.Missing(); missing != "" && os.Getenv("CI") == "" {
-		t.Skip(missing)
+	if err := disk.Missing(); err != nil {
+		needs.Or(t, err)
 	}
 	p, err := f(command, size)
 	require.NoError(t, err)
@@ -205,13 +207,18 @@ func TestFaults(t *testing.T) {
 		faults disk.Faults
 		errs   [3]sys.Errno // of write, fsync, write
 		data   int          // bytes in the log
+		struck disk.Struck
 	}{
-		{disk.Faults{}, [3]sys.Errno{}, 16 << 10},
-		{disk.Faults{FailAt: 1}, [3]sys.Errno{sys.EIO, 0, 0}, 8 << 10},
-		{disk.Faults{FailAt: 2}, [3]sys.Errno{0, sys.EIO, 0}, 16 << 10},
+		{disk.Faults{}, [3]sys.Errno{}, 16 << 10, disk.Struck{}},
+		{disk.Faults{FailAt: 1}, [3]sys.Errno{sys.EIO, 0, 0}, 8 << 10, disk.Struck{Failed: 1}},
+		{disk.Faults{FailAt: 2}, [3]sys.Errno{0, sys.EIO, 0}, 16 << 10, disk.Struck{Failed: 1}},
+		{disk.Faults{FailAt: 4}, [3]sys.Errno{}, 16 << 10, disk.Struck{}},
 		// The loop driver takes a short write for a whole one (lo_complete_rq).
-		{disk.Faults{ShortAt: 3}, [3]sys.Errno{}, 12 << 10},
-		{disk.Faults{FlushMicro: 20_000}, [3]sys.Errno{}, 16 << 10},
+		{disk.Faults{ShortAt: 3}, [3]sys.Errno{}, 12 << 10, disk.Struck{Short: 1}},
+		// Command 2 is no write.
+		{disk.Faults{ShortAt: 2}, [3]sys.Errno{}, 12 << 10, disk.Struck{Short: 1}},
+		{disk.Faults{ShortAt: 4}, [3]sys.Errno{}, 16 << 10, disk.Struck{}},
+		{disk.Faults{FlushMicro: 20_000}, [3]sys.Errno{}, 16 << 10, disk.Struck{Slow: 1}},
 	} {
 		t.Run(fmt.Sprintf("%+v", c.faults), func(t *testing.T) {
 			require.NoError(t, p.SetFaults(c.faults))
@@ -232,8 +239,26 @@ func TestFaults(t *testing.T) {
 				recorded = recorded || string(e.Data) == disk.StartMark
 			}
 			require.Equal(t, c.data, data)
+			_, err = sys.Pwritev2(f, [][]byte{b}, 0, 0) // which comes after the end
+			require.NoError(t, err)
+			struck, err := p.Struck()
+			require.NoError(t, err)
+			c.struck.Commands = 3
+			require.Equal(t, c.struck, struck)
 		})
 	}
+}
+
+// A server that the kernel does not let mount says that the machine lacks something.
+func TestDenied(t *testing.T) {
+	require.NoError(t, start(t, 1<<20).Close())
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		needs.Or(t, &loopfs.MissingError{What: "setpriv is not installed (package util-linux)"})
+	}
+	_, err := disk.Start(append([]string{"setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"}, command...), 1<<20)
+	var missing *loopfs.MissingError
+	require.ErrorAs(t, err, &missing)
+	require.ErrorContains(t, err, "CAP_SYS_ADMIN")
 }
 
 // Requests that make no sense are answered with a reason.

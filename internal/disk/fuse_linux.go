@@ -86,10 +86,7 @@ func (f *fileSystem) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return 
 // Fsync is a flush of the disk's cache: what a loop device makes of
 // REQ_OP_FLUSH (lo_req_flush).
 func (f *fileSystem) Fsync(_ <-chan struct{}, _ *fuse.FsyncIn) fuse.Status {
-	f.disk.mu.Lock()
-	wait := time.Duration(f.disk.faults.FlushMicro) * time.Microsecond
-	f.disk.mu.Unlock()
-	time.Sleep(wait)
+	time.Sleep(f.disk.flushTime())
 	return status(f.disk.Flush())
 }
 

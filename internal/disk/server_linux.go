@@ -3,6 +3,7 @@ package disk
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -13,6 +14,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"untorn/internal/blk/logwrites"
+	"untorn/internal/loopfs"
 	"untorn/internal/sys"
 )
 
@@ -26,9 +28,11 @@ import (
 //	load BYTES, and a log   -> ok: the disk is what the base and the log make of zeros, and a recording begins
 //	mark TEXT               -> ok: TEXT stands in the log
 //	faults FAIL SHORT MICRO -> ok: as Faults has them
+//	struck                  -> struck COMMANDS FAILED SHORT SLOW: as Struck has them
 //	log                     -> log BYTES, and the log: the recording has ended
 //
-// A line that fails is answered with "error" and the reason. The process sits
+// A line that fails is answered with "error" and the reason, or with "missing" and
+// the reason where it is the machine that lacks something. The process sits
 // below a file system, so that it keeps its memory where it may and starts no
 // other process.
 func Serve(in io.Reader, out io.Writer) error {
@@ -48,7 +52,11 @@ func Serve(in io.Reader, out io.Writer) error {
 			break
 		}
 		if err := s.line(strings.TrimSuffix(text, "\n")); err != nil {
-			fmt.Fprintf(s.out, "error %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+			word := "error"
+			if missing := (*loopfs.MissingError)(nil); errors.As(err, &missing) {
+				word = "missing"
+			}
+			fmt.Fprintf(s.out, "%s %s\n", word, strings.ReplaceAll(err.Error(), "\n", " "))
 		}
 		if err := s.out.Flush(); err != nil {
 			break // whoever asked is gone
@@ -113,6 +121,10 @@ func (s *server) line(text string) error {
 			return err
 		}
 		s.disk.SetFaults(f)
+	case "struck":
+		n := s.disk.Struck()
+		fmt.Fprintf(s.out, "struck %d %d %d %d\n", n.Commands, n.Failed, n.Short, n.Slow)
+		return nil
 	case "log":
 		var b bytes.Buffer
 		if err := s.disk.WriteLog(&b); err != nil {
@@ -149,7 +161,7 @@ func (s *server) mount(size int64, serial bool) error {
 	}
 	serve, root, err := sys.MountFUSE()
 	if err != nil {
-		return err
+		return loopfs.Denied(err)
 	}
 	quiet := log.New(io.Discard, "", 0)
 	flags := uint64(fuse.CAP_ASYNC_DIO)

@@ -45,14 +45,18 @@ type Options struct {
 func Missing(o Options) error {
 	switch _, err := os.Stat("/dev/loop-control"); {
 	case !sys.Root():
-		return &MissingError{"a loop device needs root"}
+		return &MissingError{rights + "; this user is not root"}
+	case !sys.Capable():
+		return &MissingError{rights + ", which this process does not have"}
+	case sys.OwnUsers():
+		return &MissingError{rights + "; this process has it in a user namespace only"}
 	case err != nil:
 		return &MissingError{"/dev/loop-control: this kernel or container has no loop devices"}
 	case o.Filesystem == "":
 		return nil
 	}
-	if _, err := exec.LookPath("mkfs." + o.Filesystem); err != nil {
-		return &MissingError{fmt.Sprintf("mkfs.%s is not installed (package %s)", o.Filesystem, packages[o.Filesystem])}
+	if _, err := Mkfs(o.Filesystem); err != nil {
+		return err
 	}
 	known, err := os.ReadFile("/proc/filesystems")
 	if err != nil {
@@ -62,6 +66,32 @@ func Missing(o Options) error {
 		return &MissingError{"this kernel does not know " + o.Filesystem}
 	}
 	return nil
+}
+
+// rights is what a process needs.
+const rights = "a loop device with a file system needs root with CAP_SYS_ADMIN"
+
+// Denied makes a *MissingError of an error that says that the kernel does not let
+// the process do what it needs, as in a container; other errors stay.
+func Denied(err error) error {
+	switch sys.ErrnoOf(err) {
+	case sys.EPERM, sys.EACCES:
+		return &MissingError{fmt.Sprintf("%v; %s, and a container that lets it", err, rights)}
+	}
+	return err
+}
+
+// Mkfs returns the program that makes a file system, also where PATH, as that of
+// a user, does not have the directories of root's programs. The error is a
+// *MissingError.
+func Mkfs(filesystem string) (string, error) {
+	name := "mkfs." + filesystem
+	for _, dir := range []string{"", "/usr/sbin", "/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", &MissingError{fmt.Sprintf("%s is not installed (package %s)", name, packages[filesystem])}
 }
 
 var packages = map[string]string{"xfs": "xfsprogs", "ext4": "e2fsprogs"}
@@ -88,14 +118,18 @@ func New(o Options) (*Scratch, error) {
 		back = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
 	}
 	if s.Device, s.loop, err = sys.AttachLoop(back, sys.LoopOptions{Direct: o.Direct, Block: o.Block}); err != nil {
-		return nil, err
+		return nil, Denied(err)
 	}
 	if o.Filesystem == "" {
 		return s, nil
 	}
 	if o.Image == "" {
+		mkfs, err := Mkfs(o.Filesystem)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 		args := append([]string{"-q", quiet[o.Filesystem]}, o.Mkfs...)
-		if out, err := exec.Command("mkfs."+o.Filesystem, append(args, s.Device)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command(mkfs, append(args, s.Device)...).CombinedOutput(); err != nil {
 			return nil, errors.Join(fmt.Errorf("mkfs.%s: %w: %s", o.Filesystem, err, strings.TrimSpace(string(out))), s.Close())
 		}
 	}
@@ -103,7 +137,7 @@ func New(o Options) (*Scratch, error) {
 		if len(o.Mount) > 0 && sys.ErrnoOf(err) == sys.EINVAL {
 			err = &MissingError{fmt.Sprintf("%s of this kernel does not know a mount option of %v", o.Filesystem, o.Mount)}
 		}
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(Denied(err), s.Close())
 	}
 	return s, nil
 }

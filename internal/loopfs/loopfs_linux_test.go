@@ -1,6 +1,7 @@
 package loopfs_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -27,6 +28,32 @@ func TestScratch(t *testing.T) {
 			require.NotContains(t, string(mounts), s.Device+" ", "no path leads there")
 		})
 	}
+}
+
+// Where PATH is that of a user, the programs of root are found all the same.
+func TestMkfsIsNotInPath(t *testing.T) {
+	for _, fs := range []string{"xfs", "ext4"} {
+		needs.Scratch(t, loopfs.Options{Filesystem: fs, Size: 320 << 20})
+	}
+	t.Setenv("PATH", "")
+	for _, fs := range []string{"xfs", "ext4"} {
+		s, err := loopfs.New(loopfs.Options{Filesystem: fs, Size: 320 << 20})
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+	}
+	_, err := loopfs.Mkfs("none")
+	require.ErrorContains(t, err, "mkfs.none is not installed")
+}
+
+// That the kernel does not let a process do what it needs is no defect of anything.
+func TestDenied(t *testing.T) {
+	var missing *loopfs.MissingError
+	for _, errno := range []sys.Errno{sys.EPERM, sys.EACCES} {
+		err := loopfs.Denied(fmt.Errorf("fsopen fuse: %w", errno))
+		require.ErrorAs(t, err, &missing)
+		require.ErrorContains(t, err, "fsopen fuse: "+errno.Error()+"; a loop device with a file system needs root with CAP_SYS_ADMIN")
+	}
+	require.Equal(t, sys.EIO, loopfs.Denied(sys.EIO))
 }
 
 // What lies below a device never has a name, so that no moment is the wrong one

@@ -33,7 +33,8 @@ const LiveAssumption = "no power was lost: limits, errors and concurrent behavio
 // nor device nor faults, so that of rows with the same operations only the first
 // runs. Without a loss of power no control can break: the best that a row earns
 // is inconclusive, and that is what is expected of it, or refused where the
-// limits of the file allow none of its atomic writes.
+// limits of the file allow none of its atomic writes. With an error there is a
+// report of the rows that were done before, if any.
 func LiveRows(ctx context.Context, rows []scenarios.Row, o Options, l Live) (rep *report.Report, exit int, err error) {
 	if err = file.Claim(l.Path, l.Destroy); err != nil {
 		return nil, LiveExit(err), err
@@ -74,7 +75,7 @@ func LiveRows(ctx context.Context, rows []scenarios.Row, o Options, l Live) (rep
 			err := x.run(ctx)
 			created = created || x.created
 			if code := LiveExit(err); err != nil && code != ExitNotBuilt {
-				return nil, code, fmt.Errorf("%s: %w", rowTitle(r), err)
+				return endedBy(fmt.Errorf("%s: %w", rowTitle(r), err), code, rep, out)
 			} else if err != nil {
 				res.Verdict, res.Reason, res.NotBuilt = "not-checked", err.Error(), true
 			}
@@ -108,6 +109,16 @@ func finishLive(ctx context.Context, rep *report.Report, out *output) (*report.R
 		return nil, ExitEnvironment, &EnvironmentError{err}
 	}
 	return rep, code.worst(), nil
+}
+
+// endedBy returns the error that ended a run, with its code. The rows that were done
+// before are kept as a partial report, which is nil when there is none.
+func endedBy(err error, code int, rep *report.Report, out *output) (*report.Report, int, error) {
+	if len(rep.Results) == 0 {
+		return nil, code, err
+	}
+	rep.Partial = true
+	return rep, code, errors.Join(err, out.writeReport(rep))
 }
 
 // remove takes a file away that a run created, "" for none.

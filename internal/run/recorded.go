@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
-	"time"
 
 	"untorn/crashsim"
 	"untorn/crashsim/nvme"
@@ -28,33 +26,6 @@ type Recorded struct {
 	Faults disk.Faults // of the disk, in both arms
 }
 
-// ParseDiskFaults reads faults of a disk: "eio=7", "short=9", "flush=2ms".
-func ParseDiskFaults(words []string) (f disk.Faults, err error) {
-	for _, word := range words {
-		name, value, _ := strings.Cut(word, "=")
-		n, bad := strconv.Atoi(value)
-		switch name {
-		case "eio":
-			f.FailAt = n
-		case "short":
-			f.ShortAt = n
-		case "flush":
-			var d time.Duration
-			d, bad = time.ParseDuration(value)
-			n, f.FlushMicro = int(d.Microseconds()), int(d.Microseconds())
-			if d > time.Second {
-				n = 0
-			}
-		default:
-			n = 0
-		}
-		if bad != nil || n < 1 {
-			return f, fmt.Errorf("%q; allowed: eio=N and short=N, N the number of a command from 1 on, and flush=2ms, up to 1s", word)
-		}
-	}
-	return f, nil
-}
-
 // ServeDisk is the process of a recorded disk, see disk.Serve.
 func ServeDisk(in io.Reader, out io.Writer) error { return disk.Serve(in, out) }
 
@@ -68,7 +39,7 @@ const maxRecordedImages = 1000
 // RecordedRows runs rows on the running kernel, above a disk that keeps a log,
 // and mounts what a loss of power may leave of it. An error that is an
 // *EnvironmentError says that the machine failed, a *loopfs.MissingError that
-// it lacks something.
+// it lacks something; when rows were done before there is a report of these.
 func RecordedRows(ctx context.Context, rows []scenarios.Row, o Options, c Recorded) (*report.Report, int, error) {
 	for i := range rows {
 		if rows[i].Skip == "" && recordedNonsense(&rows[i]) == "" {
@@ -89,17 +60,17 @@ func RecordedRows(ctx context.Context, rows []scenarios.Row, o Options, c Record
 		}
 		x := recordedRow{o: &o, c: c, r: &rows[i], res: recordedResult(&rows[i])}
 		if c.Faults != (disk.Faults{}) {
-			x.res.Assumptions = append(x.res.Assumptions, "the disk has faults: "+c.Faults.String())
+			x.res.Assumptions = append(x.res.Assumptions, "faults asked of the disk: "+c.Faults.String())
 		}
 		if err := x.run(ctx, out); err != nil {
-			return nil, ExitEnvironment, &EnvironmentError{fmt.Errorf("%s: %w", rowTitle(&rows[i]), err)}
+			return endedBy(&EnvironmentError{fmt.Errorf("%s: %w", rowTitle(&rows[i]), err)}, recordedExit(err), rep, out)
 		}
 		rep.Results = append(rep.Results, *x.res)
 	}
 	return finishLive(ctx, rep, out)
 }
 
-// recordedExit returns the exit code of an error before anything was done.
+// recordedExit returns the exit code of an error.
 func recordedExit(err error) int {
 	if missing := (*loopfs.MissingError)(nil); errors.As(err, &missing) {
 		return ExitNotBuilt
@@ -114,6 +85,8 @@ func recordedNonsense(r *scenarios.Row) string {
 	switch {
 	case d.Mutant != "":
 		return "a mutant belongs to the model"
+	case r.Workload.Files() > 1:
+		return "a workload of two files, and a recorded disk has one; allowed: --target model or file"
 	case r.Control.Design.Mutant != "":
 		return "its control is a mutant, and the running kernel has none; allowed: a control with atomic: false"
 	case d.Submit != engine.SubmitDirect && d.Submit != engine.SubmitWriteback:
@@ -221,6 +194,8 @@ func (x *recordedRow) run(ctx context.Context, out *output) error {
 			verdict, reason = verifier.Inconclusive, "the scenario names log_force, which struck in neither arm"
 		} else if r.NamedRecovery && design.res.Again+control.res.Again == 0 {
 			verdict, reason = verifier.Inconclusive, "the scenario names recovery_power_loss, and no mount left an image of its own when power was lost in it"
+		} else if silent := silentDisk(x.c.Faults, design.res.Recording); silent != "" {
+			verdict, reason = verifier.Inconclusive, silent
 		}
 	}
 	x.fill(design, control, verdict, reason)
@@ -360,6 +335,7 @@ func (x *recordedRow) fill(design, control *recordedArm, verdict verifier.Verdic
 	if d.Space.Swaps > 0 {
 		res.Fired = res.Fired.Text("other_order", strconv.Itoa(d.Space.Swaps))
 	}
+	res.Fired = firedDisk(res.Fired, x.c.Faults, d.Recording)
 	if free := d.Recording.Free; free != nil {
 		res.Assumptions = append(res.Assumptions, fmt.Sprintf("free space was fragmented by a file that fills the file system and gave every second block back: "+
 			"%d runs of at most %s were free before the first call, said GETFSMAP; XFS's hint for copies is one block", free.Runs, size(free.Longest)))
@@ -372,7 +348,7 @@ func (x *recordedRow) fill(design, control *recordedArm, verdict verifier.Verdic
 	c := control.res
 	res.Work.Judged += uint64(c.Mounted)
 	res.Control = &report.Control{Verdict: control.verdict.String(), Covered: strconv.Itoa(c.Judged), Distinct: strconv.Itoa(c.Mounted),
-		Fired: report.Fields{}.Text("power_loss", strconv.Itoa(c.Space.Cuts)), Counterexample: recordedExample(control)}
+		Fired: firedDisk(report.Fields{}.Text("power_loss", strconv.Itoa(c.Space.Cuts)), x.c.Faults, c.Recording), Counterexample: recordedExample(control)}
 }
 
 func recordedExample(a *recordedArm) *report.Counterexample {

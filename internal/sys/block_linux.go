@@ -81,8 +81,30 @@ func AttachLoop(file string, o LoopOptions) (path string, fd int, err error) {
 // use that happens when the last user is gone.
 func DetachLoop(fd int) error { return unix.IoctlSetInt(fd, unix.LOOP_CLR_FD, 0) }
 
-// Root reports whether the process may do what only root may.
+// Root reports whether the process runs as root, who may still lack what root has
+// elsewhere, see Capable and OwnUsers.
 func Root() bool { return os.Geteuid() == 0 }
+
+// Capable reports whether the process has CAP_SYS_ADMIN, capget(2).
+func Capable() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	err := unix.Capget(&header, &sets[0])
+	return err == nil && sets[0].Effective>>unix.CAP_SYS_ADMIN&1 != 0
+}
+
+// OwnUsers reports whether the process is in a user namespace that is not the
+// machine's. Its capabilities hold for what belongs to that one then, and no block
+// device does.
+func OwnUsers() bool {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/self/ns/user", &st)
+	return err == nil && st.Ino != machineUsers
+}
+
+// machineUsers is the inode of the first user namespace, USER_NS_INIT_INO of
+// linux/nsfs.h.
+const machineUsers = 0xEFFFFFFD
 
 // MountDetached mounts a device where no path leads: what is in it is reached
 // through the returned descriptor, and the mount ends when that is closed, or

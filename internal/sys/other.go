@@ -144,6 +144,8 @@ func LogicalBlock(int) (int, error)                         { return 0, errNone 
 func AttachLoop(string, LoopOptions) (string, int, error)   { return "", -1, errNone }
 func DetachLoop(int) error                                  { return errNone }
 func Root() bool                                            { return false }
+func Capable() bool                                         { return false }
+func OwnUsers() bool                                        { return false }
 func MountDetached(_, _ string, _ map[string]string) (int, error) {
 	return -1, errNone
 }

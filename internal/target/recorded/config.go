@@ -5,9 +5,6 @@
 package recorded
 
 import (
-	"os"
-	"strings"
-
 	"untorn/internal/blk"
 	"untorn/internal/disk"
 	"untorn/internal/loopfs"
@@ -89,18 +86,11 @@ func (c *Config) diskSize() int64 {
 // Missing returns a *loopfs.MissingError when this machine cannot record a disk with
 // that file system.
 func Missing(filesystem string) error {
-	if what := disk.Missing(); what != "" {
-		return &loopfs.MissingError{What: what}
+	if err := disk.Missing(); err != nil {
+		return err
 	}
 	if filesystem == "block" {
 		filesystem = ""
 	}
-	if err := loopfs.Missing(loopfs.Options{Filesystem: filesystem}); err != nil {
-		return err
-	}
-	known, err := os.ReadFile("/proc/filesystems")
-	if err == nil && !strings.Contains(string(known), "\tfuse\n") {
-		return &loopfs.MissingError{What: "this kernel does not know fuse"}
-	}
-	return err
+	return loopfs.Missing(loopfs.Options{Filesystem: filesystem})
 }

@@ -13,6 +13,7 @@ import (
 
 	"untorn/internal/blk/logwrites"
 	"untorn/internal/disk"
+	"untorn/internal/loopfs"
 	"untorn/internal/sys"
 	"untorn/internal/target/file"
 	"untorn/workloads"
@@ -30,13 +31,14 @@ type Recording struct {
 	Kernel  string             // release of the kernel
 	Limits  *file.Limits       // what it says of atomic writes to the file
 	Forced  int                // how often the log was forced besides
+	Struck  disk.Struck        // by the faults of the disk
 	Free    *FreeSpace         // before the first call, where it was made to lie so
 }
 
 // Record runs the operations of a configuration once. Nothing of the disk, the
 // loop device and the mount is left, also when it fails. Errors of type
 // *file.UnsupportedError say that the file system did not lay the file out as
-// asked for.
+// asked for, those of type *loopfs.MissingError that the machine lacks something.
 func Record(ctx context.Context, c *Config) (r *Recording, err error) {
 	start := disk.Start
 	if c.Faults.ShortAt > 0 {
@@ -50,7 +52,7 @@ func Record(ctx context.Context, c *Config) (r *Recording, err error) {
 	defer func() { err = errors.Join(err, p.Close()) }()
 	dev, fd, err := sys.AttachLoop(p.Path(), sys.LoopOptions{Direct: true, Block: int(c.Device.LBA)})
 	if err != nil {
-		return nil, err
+		return nil, loopfs.Denied(err)
 	}
 	defer func() { err = errors.Join(err, detach(fd)) }()
 	if err := c.mkfs(dev); err != nil {
@@ -82,10 +84,28 @@ func Record(ctx context.Context, c *Config) (r *Recording, err error) {
 		}()
 		return r.run(ctx, c, path, p)
 	})
-	if err != nil {
+	struck, unknown := p.Struck()
+	switch {
+	case err != nil && struck.Failed+struck.Short > 0:
+		return nil, fmt.Errorf("%w; a disk fault that was asked for had struck (%v), the first commands being those of the mount; allowed: the number of a later one", err, c.Faults)
+	case err != nil:
 		return nil, err
+	case unknown != nil:
+		return nil, unknown
 	}
+	r.Struck = struck
 	return r, r.split(log)
+}
+
+// Mounting returns how many commands came before the first call. One that the disk
+// failed is not among them.
+func (r *Recording) Mounting() (n int) {
+	for i := range r.Entries[:min(r.firstCall(), len(r.Entries))] {
+		if r.Entries[i].Flags&logwrites.Mark == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func detach(fd int) error { return errors.Join(sys.DetachLoop(fd), sys.Close(fd)) }
@@ -97,23 +117,27 @@ func (c *Config) mkfs(dev string) error {
 	var args []string
 	switch c.Filesystem {
 	case "xfs":
-		args = []string{"mkfs.xfs", "-q", "-f", "-K", "-s", fmt.Sprintf("size=%d", max(c.Device.LBA, 512)), "-b", "size=" + block}
+		args = []string{"-q", "-f", "-K", "-s", fmt.Sprintf("size=%d", max(c.Device.LBA, 512)), "-b", "size=" + block}
 		if c.Workload.FreeSpace == workloads.Fragmented {
 			// By its hint of 32 blocks XFS finds no space for an atomic write where
 			// none lie together (xfs_atomic_write_cow_iomap_begin).
 			args = append(args, "-d", "cowextsize=1")
 		}
 	case "ext4":
-		args = []string{"mkfs.ext4", "-q", "-F", "-b", block, "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0"}
+		args = []string{"-q", "-F", "-b", block, "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0"}
 		if c.Cluster > c.Block {
 			args = append(args, "-O", "bigalloc", "-C", strconv.FormatInt(c.Cluster, 10))
 		}
 	default:
 		return nil
 	}
-	out, err := exec.Command(args[0], append(args[1:], dev)...).CombinedOutput()
+	mkfs, err := loopfs.Mkfs(c.Filesystem)
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
+		return err
+	}
+	out, err := exec.Command(mkfs, append(args, dev)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("mkfs.%s: %w: %s", c.Filesystem, err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }
@@ -130,7 +154,7 @@ func (c *Config) mounted(dev string, f func(path string) error) (err error) {
 	}
 	m, err := sys.MountDetached(dev, c.Filesystem, options)
 	if err != nil {
-		return err
+		return loopfs.Denied(err)
 	}
 	defer func() { err = errors.Join(err, sys.Close(m)) }()
 	return f(inMount(m, fileName))
