@@ -121,10 +121,9 @@ func deviceVerifyCommand(s *streams) *cobra.Command {
 		Short: "Judge what a loss of power left, by what the witness holds",
 		Long: `Verify asks the witness what the run had called and what had returned, reads the
 file or device, and judges it: torn, lost, and the rest. It is refused when no
-atomic write was accepted, and lost when the file is not there although the
-witness holds that it was durable. The exit code is 0 when it held or is app-torn,
-1 otherwise, or when nothing can be said, and 2 when the directory of PATH is not
-there either.`,
+atomic write was accepted, and lost when the file, which was durable, is not there
+by its name on its file system. The exit code is 0 when it held or is app-torn, 1
+otherwise, or when nothing can be said, and 2 when PATH is not where the run was.`,
 		Example: "  untorn device verify --on /mnt/xfs/scratch --witness 192.0.2.1:7070",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

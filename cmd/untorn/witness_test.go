@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -227,7 +228,12 @@ func TestWitnessedVanished(t *testing.T) {
 	}
 	code, out = verify(disk.Path("scratch"), "--same-boot")
 	assert.Equal(t, run.ExitUnexpected, code, out)
-	assert.Contains(t, out, "lost: "+disk.Path("scratch")+" is not there, and the witness holds that it was durable with its 16KiB of version 0")
+	assert.Contains(t, out, "lost: "+disk.Path("scratch")+" is not there, and was durable before the first operation, by this name on this file system")
+	for _, elsewhere := range []string{disk.Path("mistyped"), needs.Scratch(t, loopfs.Options{Filesystem: "ext4", Size: 16 << 20}).Path("scratch")} {
+		code, out = verify(elsewhere, "--same-boot")
+		assert.Equal(t, run.ExitUsage, code, out)
+		assert.Regexp(t, "--on: "+elsewhere+" is not there; allowed: the path of scratch on the file system with UUID [0-9a-f]{32}, where the run was", out)
+	}
 	code, out = verify(disk.Path("scratch"))
 	assert.Equal(t, run.ExitUnexpected, code, out)
 	assert.Contains(t, out, "inconclusive: this kernel has not been started anew since")
@@ -247,6 +253,10 @@ func TestWitnessedVanished(t *testing.T) {
 	code, out = verify(disk.Path("scratch"), "--same-boot")
 	assert.Equal(t, run.ExitUnexpected, code, out)
 	assert.Contains(t, out, "lost: ")
+	write(t, record, regexp.MustCompile("places .*").ReplaceAllString(prepared, `places [""]`))
+	code, out = verify(disk.Path("scratch"), "--same-boot")
+	assert.Equal(t, run.ExitUnexpected, code, out)
+	assert.Contains(t, out, "inconclusive: "+disk.Path("scratch")+" is not there, and was durable before the first operation, but the witness does not know")
 	write(t, record, strings.TrimSuffix(prepared, "prepared\n"))
 	code, out = verify(disk.Path("scratch"), "--same-boot")
 	assert.Equal(t, run.ExitUnexpected, code, out)

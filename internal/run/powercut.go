@@ -153,7 +153,8 @@ func (c *cutter) round(ctx context.Context, w io.Writer, r *scenarios.Row) (code
 		}
 	}
 	// The witness has to know that version 0 is on its way before it is.
-	if err := c.Begin(h); err != nil {
+	places := []string{file.Place(c.p.Path), file.Place(c.p.Second)}[:r.Workload.Files()]
+	if err := c.Begin(h, places...); err != nil {
 		return ExitEnvironment, &EnvironmentError{err}
 	}
 	t.SetEpoch(epoch(c.Run, c.Round()))
@@ -242,7 +243,7 @@ func DeviceVerify(ctx context.Context, w io.Writer, p PowerCut, name string, sam
 	if why == "" {
 		for i, path := range []string{p.Path, p.Second}[:round.History.Workload().Files()] {
 			if path != "" && file.Vanished(path) {
-				return tell(w, verifier.Lost, vanished(path, round.History.Workload().Size(i)))
+				return vanished(w, path, round.Places[i])
 			}
 		}
 		if calls == 0 {
@@ -261,11 +262,21 @@ func DeviceVerify(ctx context.Context, w io.Writer, p PowerCut, name string, sam
 	return VerifyFile(w, p.Path, p.Second, size, epoch(round.Run, round.Number), round.History)
 }
 
-// vanished is the reason for a file that was prepared, with so many bytes, and is
-// not there. Where it was the witness does not know.
-func vanished(path string, size int64) string {
-	return fmt.Sprintf("%s is not there, and the witness holds that it was durable with its %s of version 0 before the first operation; "+
-		"that is a loss if its file system is mounted and the run was on this path", path, workloads.FormatSize(size))
+// vanished says what a durable file is that is not there: lost, where it is known
+// that this is where it was. A file system that is not mounted, or a name that is
+// not right, accuses nobody.
+func vanished(w io.Writer, path, was string) (int, error) {
+	switch file.Place(path) {
+	case "":
+		return tell(w, verifier.Inconclusive, path+" is not there, and was durable before the first operation, but this kernel does not say whether this is the file system of the run")
+	case was:
+		return tell(w, verifier.Lost, path+" is not there, and was durable before the first operation, by this name on this file system")
+	}
+	if was == "" {
+		return tell(w, verifier.Inconclusive, path+" is not there, and was durable before the first operation, but the witness does not know on which file system")
+	}
+	uuid, name, _ := strings.Cut(was, "/")
+	return ExitUsage, fmt.Errorf("--on: %s is not there; allowed: the path of %s on the file system with UUID %s, where the run was", path, name, uuid)
 }
 
 // Serve is a witness that listens on addr and keeps its records in dir.

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"unsafe"
@@ -312,6 +313,27 @@ func Filesystem(path string) (string, error) {
 		return name, nil
 	}
 	return fmt.Sprintf("%#x", st.Type), nil
+}
+
+// FilesystemUUID returns the UUID of the file system that a directory is on, as
+// hexadecimal digits: FS_IOC_GETFSUUID. ENOTTY where the file system has none, or
+// the kernel, before 6.9, does not say.
+func FilesystemUUID(dir string) (string, error) {
+	// linux/fs.h, struct fsuuid2
+	const getUUID = 0x80111500
+	var u struct {
+		length uint8
+		uuid   [16]byte
+	}
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), getUUID, uintptr(unsafe.Pointer(&u))); e != 0 {
+		return "", e
+	}
+	return hex.EncodeToString(u.uuid[:min(int(u.length), len(u.uuid))]), nil
 }
 
 // BlockSize returns the block of the file system that a path is on, in bytes.

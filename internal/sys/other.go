@@ -135,6 +135,7 @@ func FreeSpace(int) ([]Run, error)                          { return nil, errNon
 func LimitFileSize(int64) (restore func() error, err error) { return nil, errNone }
 func Kernel() (string, error)                               { return "", errNone }
 func Filesystem(string) (string, error)                     { return "", errNone }
+func FilesystemUUID(string) (string, error)                 { return "", errNone }
 func Lock(int) error                                        { return errNone }
 func TryLock(int) error                                     { return errNone }
 func Unnamed(string) (int, error)                           { return -1, errNone }

@@ -67,10 +67,11 @@ func (w *Writer) ask(msg string) (string, error) {
 }
 
 // Begin begins the next round, before version 0 is written. The contract stands
-// in the history, which is empty.
-func (w *Writer) Begin(h *workloads.History) error {
+// in the history, which is empty. places are those of the files,
+// one for each.
+func (w *Writer) Begin(h *workloads.History, places ...string) error {
 	w.round++
-	_, err := w.ask("begin " + head(w.Run, w.round, w.boot, h))
+	_, err := w.ask("begin " + head(&Round{Run: w.Run, Number: w.round, Boot: w.boot, Places: places, History: h}))
 	return err
 }
 

@@ -17,46 +17,74 @@ type Round struct {
 	Run    string // names the run
 	Number int    // of the round, from 1
 	Boot   string // names the boot of the writer's kernel
+	// Places are those of the files, as file.Place has them.
+	Places []string
 	// Prepared: version 0 was durable. Before that nothing can be judged.
 	Prepared bool
 	History  *workloads.History
 }
 
 // magic is the first line of a record.
-const magic = "untorn witness 1"
+const magic = "untorn witness 2"
 
 // head returns the text of a round before anything happened.
-func head(run string, number int, boot string, h *workloads.History) string {
-	text := h.String()
-	return fmt.Sprintf("%s\nrun %s\nround %d\nboot %s\n%s", magic, run, number, boot, text[:strings.LastIndex(text, "cut ")])
+func head(r *Round) string {
+	text := r.History.String()
+	return fmt.Sprintf("%s\nrun %s\nround %d\nboot %s\nplaces %q\n%s", magic, r.Run, r.Number, r.Boot, r.Places, text[:strings.LastIndex(text, "cut ")])
 }
 
 // parseRound reads the text of a record. A last line that is not whole was never
 // acknowledged and is left out.
 func parseRound(text string) (*Round, error) {
 	text = text[:strings.LastIndexByte(text, '\n')+1]
-	lines := strings.SplitN(text, "\n", 5)
-	if len(lines) < 5 || lines[0] != magic {
+	lines := strings.SplitN(text, "\n", 6)
+	if len(lines) < 6 || lines[0] != magic {
 		return nil, errors.New("no record of a witness")
 	}
 	r := &Round{}
 	var err error
-	var ok [3]bool
+	var ok [4]bool
 	r.Run, ok[0] = strings.CutPrefix(lines[1], "run ")
 	number, k := strings.CutPrefix(lines[2], "round ")
 	r.Boot, ok[2] = strings.CutPrefix(lines[3], "boot ")
 	if r.Number, err = strconv.Atoi(number); err == nil && r.Number > 0 {
 		ok[1] = k
 	}
-	if ok != [3]bool{true, true, true} || !validName(r.Run) || !validName(r.Boot) {
+	r.Places, ok[3] = parsePlaces(lines[4])
+	if ok != [4]bool{true, true, true, true} || !validName(r.Run) || !validName(r.Boot) {
 		return nil, errors.New("a damaged record of a witness")
 	}
-	body := strings.Replace(lines[4], "prepared\n", "", 1)
-	r.Prepared = body != lines[4]
+	body := strings.Replace(lines[5], "prepared\n", "", 1)
+	r.Prepared = body != lines[5]
 	if r.History, err = workloads.ParseHistory(body + "cut 0\n"); err != nil {
 		return nil, err
 	}
+	if len(r.Places) != r.History.Workload().Files() {
+		return nil, errors.New("not one place for each file")
+	}
 	return r, nil
+}
+
+// parsePlaces reads the line of the places.
+func parsePlaces(line string) (places []string, ok bool) {
+	list, ok := strings.CutPrefix(line, "places [")
+	for first := true; ok && list != "]"; first = false {
+		if !first {
+			if list, ok = strings.CutPrefix(list, " "); !ok {
+				return nil, false
+			}
+		}
+		quoted, err := strconv.QuotedPrefix(list)
+		if err != nil {
+			return nil, false
+		}
+		place, err := strconv.Unquote(quoted)
+		if err != nil {
+			return nil, false
+		}
+		places, list = append(places, place), list[len(quoted):]
+	}
+	return places, ok
 }
 
 // validName reports whether a name can be that of a file.

@@ -67,13 +67,27 @@ func dial(t *testing.T, addr string) *Writer {
 	return w
 }
 
+func TestPlaces(t *testing.T) {
+	for line, want := range map[string][]string{"places []": nil, `places ["a/b"]`: {"a/b"}, `places ["a/b\n" ""]`: {"a/b\n", ""}} {
+		got, ok := parsePlaces(line)
+		require.True(t, ok, line)
+		require.Equal(t, want, got)
+	}
+	for _, line := range []string{"", "places", "places [", `places ["a"`, `places ["a""b"]`, "places [a]", `places ["a"] `, `place ["a"]`, `places ["a" ]`} {
+		_, ok := parsePlaces(line)
+		require.False(t, ok, line)
+	}
+}
+
 // What a writer told is what the witness holds, on its disk, and tells.
 func TestWitness(t *testing.T) {
 	addr, dir, _ := serve(t, time.Second)
 	w := dial(t, addr)
 	h := history(t)
 	require.ErrorContains(t, dial(t, addr).Call(1), "no round has begun")
-	require.NoError(t, w.Begin(h))
+	require.ErrorContains(t, dial(t, addr).Begin(h), "not one place for each file")
+	places := []string{"0123/a \"name\""}
+	require.NoError(t, w.Begin(h, places...))
 	got, err := dial(t, addr).Get(w.Run)
 	require.NoError(t, err)
 	require.False(t, got.Prepared)
@@ -86,11 +100,11 @@ func TestWitness(t *testing.T) {
 	got, err = dial(t, addr).Get("")
 	require.NoError(t, err)
 	for _, r := range []*Round{got, onDisk} {
-		require.Equal(t, &Round{Run: w.Run, Number: 1, Boot: boot, Prepared: true, History: r.History}, r)
+		require.Equal(t, &Round{Run: w.Run, Number: 1, Boot: boot, Places: places, Prepared: true, History: r.History}, r)
 		require.Equal(t, []workloads.Mark{{Op: 1}, {Op: 1, Return: true, Result: 16384}, {Op: 2}}, r.History.Marks())
 		require.Equal(t, "untorn", r.History.Contract)
 	}
-	require.NoError(t, w.Begin(h))
+	require.NoError(t, w.Begin(h, ""))
 	got, err = dial(t, addr).Get(w.Run)
 	require.NoError(t, err)
 	require.Equal(t, 2, got.Number, "a round takes the place of the one before")
@@ -110,7 +124,7 @@ func TestWitnessRefuses(t *testing.T) {
 		{"prepared", "call 1", "return 1 16385"}, {"prepared", "call 1", "return 1 1\ncall 2"}, {"prepared", "call 1 2"}, {"what"},
 	} {
 		w := dial(t, addr)
-		require.NoError(t, w.Begin(history(t)))
+		require.NoError(t, w.Begin(history(t), ""))
 		for _, line := range lines[:len(lines)-1] {
 			_, err := w.ask(line)
 			require.NoError(t, err)
@@ -128,7 +142,7 @@ func TestWitnessRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "no record")
 	w = dial(t, addr)
 	w.Run = "../../x"
-	require.Error(t, w.Begin(history(t)))
+	require.Error(t, w.Begin(history(t), ""))
 }
 
 // Nobody without the token is heard, or learns that the witness has it.
@@ -201,7 +215,7 @@ func TestBadMessages(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			w := &Writer{Run: strings.ReplaceAll(strings.ReplaceAll(x.name, " ", "-"), ",", ""), c: raw(t, addr), boot: boot}
-			require.NoError(t, w.Begin(history(t)))
+			require.NoError(t, w.Begin(history(t), ""))
 			require.NoError(t, w.Prepared())
 			before, err := os.ReadFile(recordFile(dir, w.Run))
 			require.NoError(t, err)
@@ -221,7 +235,7 @@ func TestSilentStranger(t *testing.T) {
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, dial(t, addr).Begin(history(t)))
+	require.NoError(t, dial(t, addr).Begin(history(t), ""))
 	require.Eventually(t, func() bool { return strings.Contains(log(), "timeout") }, 5*time.Second, time.Millisecond)
 }
 
@@ -230,7 +244,7 @@ func TestSilentStranger(t *testing.T) {
 func TestCutRecord(t *testing.T) {
 	addr, dir, _ := serve(t, time.Second)
 	w := dial(t, addr)
-	require.NoError(t, w.Begin(history(t)))
+	require.NoError(t, w.Begin(history(t), ""))
 	require.NoError(t, w.Prepared())
 	require.NoError(t, w.Call(1))
 	require.NoError(t, w.Return(1, 16384))

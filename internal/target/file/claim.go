@@ -208,6 +208,17 @@ func Vanished(path string) bool {
 	return err == nil && in != "tmpfs"
 }
 
+// Place returns the UUID of the file system that a path is on and the path's name
+// there, "" where the kernel does not say. It outlives a reboot and a copy of the
+// disk, and need not name anything.
+func Place(path string) string {
+	uuid, err := sys.FilesystemUUID(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	return uuid + "/" + filepath.Base(path)
+}
+
 // IsDevice reports whether a path is a block device.
 func IsDevice(path string) (bool, error) {
 	st, err := sys.Stat(path)
