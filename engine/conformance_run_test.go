@@ -144,6 +144,15 @@ func TestAfterValidation(t *testing.T) {
 			c.op.Kind = workloads.Pwrite
 			got, _ := runOn(t, c.file, "", c.op)
 			require.Equal(t, c.want, got)
+			if c.op.Direct || !c.op.Atomic {
+				k := newKernel(t, c.file.config())
+				k.Reset()
+				call := Call{Offset: c.op.Offset, Length: c.op.Length, Atomic: c.op.Atomic, Direct: c.op.Direct, Append: c.op.Append, Limit: c.op.Limit}
+				if call.Append {
+					call.Offset = 0 // which is aligned, wherever the end of file is
+				}
+				require.Equal(t, c.want, k.Answer(call))
+			}
 			if c.mutant != "" {
 				got, _ = runOn(t, c.file, c.mutant, c.op)
 				require.Equal(t, c.then, got, c.mutant)
@@ -160,6 +169,17 @@ func TestReadsAreValidated(t *testing.T) {
 		got, _ = runOn(t, f, "", workloads.Op{Kind: workloads.Pread, Length: 4 * kib, Atomic: true})
 		require.Equal(t, workloads.Fail(workloads.EOPNOTSUPP), got, "%v", f)
 	}
+}
+
+// TestLimitInsideBlock: what a limit inside a block leaves of a direct write is
+// none of whole blocks, which the model alone has.
+func TestLimitInsideBlock(t *testing.T) {
+	c := runFiles()[0].config()
+	c.Workload.Ops = []workloads.Op{{Task: "db", Kind: workloads.Pwrite, Length: 8 * kib, Limit: 4608, Direct: true, Atomic: true}}
+	var nonsense *NonsenseError
+	require.ErrorAs(t, CheckWorkload(&c.Design, &c.Device, c.Workload), &nonsense)
+	c.Workload.Ops[0].Direct = false
+	require.NoError(t, CheckWorkload(&c.Design, &c.Device, c.Workload))
 }
 
 // TestBlockDeviceAppends: O_APPEND does nothing on a block device, so that a

@@ -17,16 +17,18 @@ import (
 	"untorn/internal/needs"
 )
 
-const script = "./xfs-eof-cut.sh"
+const (
+	eofCut    = "./xfs-eof-cut.sh"
+	sizeLimit = "./xfs-size-limit.sh"
+)
 
-// standIn makes an xfs_io that claims to know the flag, drinks commands, and
-// does not return from a write until it is killed; it tells by a file that it
-// was asked for one.
-func standIn(t *testing.T, asked string) string {
+// standIn makes an xfs_io that claims to know the flag and drinks commands; for
+// a write it does what it is told by a line of a shell, $f being the file.
+func standIn(t *testing.T, write string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "xfs_io")
-	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\ncase \"$*\" in\n"+
-		"*'help pwrite'*) echo RWF_ATOMIC ;;\n*pwrite*) : >'"+asked+"'; exec sleep 1000 ;;\n*) exec cat >/dev/null ;;\nesac\n"), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/bash\ncase \"$*\" in\n"+
+		"*'help pwrite'*) echo RWF_ATOMIC ;;\n*pwrite*) f=${!#}; "+write+" ;;\n*) exec cat >/dev/null ;;\nesac\n"), 0o700))
 	return path
 }
 
@@ -60,15 +62,20 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "usage:"},
-		{[]string{image, dir, "0"}, "ROUNDS 0; allowed"},
-		{[]string{image, dir, "x[$(id)]"}, "allowed: a number"},
-		{[]string{image, dir, "1", "dd"}, "dd; allowed: xfs_io, fio"},
-		{[]string{there, dir}, "exists; allowed"},
-		{[]string{image, full}, "allowed: an empty directory"},
+		{[]string{eofCut}, "usage:"},
+		{[]string{eofCut, image, dir, "0"}, "ROUNDS 0; allowed"},
+		{[]string{eofCut, image, dir, "x[$(id)]"}, "allowed: a number"},
+		{[]string{eofCut, image, dir, "1", "dd"}, "dd; allowed: xfs_io, fio"},
+		{[]string{eofCut, there, dir}, "exists; allowed"},
+		{[]string{eofCut, image, full}, "allowed: an empty directory"},
+		{[]string{sizeLimit, image}, "usage:"},
+		{[]string{sizeLimit, image, dir, "xfs_io", "1"}, "usage:"},
+		{[]string{sizeLimit, image, dir, "dd"}, "dd; allowed: xfs_io, fio"},
+		{[]string{sizeLimit, there, dir}, "exists; allowed"},
+		{[]string{sizeLimit, image, full}, "allowed: an empty directory"},
 	} {
-		x := exec.Command(script, c.args...)
-		x.Env = append(os.Environ(), "XFS_IO="+standIn(t, ""))
+		x := exec.Command(c.args[0], c.args[1:]...)
+		x.Env = append(os.Environ(), "XFS_IO="+standIn(t, "exit 1"))
 		out, err := x.CombinedOutput()
 		require.Equal(t, 2, code(t, err), "%v: %s", c.args, out)
 		require.Contains(t, string(out), c.want)
@@ -79,16 +86,22 @@ func TestUsage(t *testing.T) {
 	require.Equal(t, "kept", string(b))
 }
 
-// Ended in the middle of a round it leaves no process, mount, loop device or
+// Ended in the middle of a write they leave no process, mount, loop device or
 // image.
 func TestCleanUp(t *testing.T) {
+	for _, script := range []string{eofCut, sizeLimit} {
+		t.Run(script, func(t *testing.T) { cleanUp(t, script) })
+	}
+}
+
+func cleanUp(t *testing.T, script string) {
 	if err := loopfs.Missing(loopfs.Options{Filesystem: "xfs"}); err != nil {
 		needs.Or(t, err)
 	}
 	dir, work := t.TempDir(), t.TempDir()
 	image, asked := filepath.Join(work, "image"), filepath.Join(work, "asked")
 	c := exec.Command(script, image, dir)
-	c.Env = append(os.Environ(), "XFS_IO="+standIn(t, asked))
+	c.Env = append(os.Environ(), "XFS_IO="+standIn(t, ": >'"+asked+"'; exec sleep 1000"))
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -116,4 +129,28 @@ func TestCleanUp(t *testing.T) {
 	require.Eventually(t, func() bool { return !strings.Contains(backing(), image) }, 10*time.Second, 10*time.Millisecond)
 	require.NoFileExists(t, image)
 	require.ErrorIs(t, syscall.Kill(-c.Process.Pid, 0), syscall.ESRCH, "a process of its group is left")
+}
+
+// What xfs_io writes decides: a part of it is seen, all and nothing are not.
+func TestSizeLimit(t *testing.T) {
+	if err := loopfs.Missing(loopfs.Options{Filesystem: "xfs"}); err != nil {
+		needs.Or(t, err)
+	}
+	dd := "ulimit -S -f unlimited; dd if=/dev/zero of=\"$f\" bs=4k seek=2 conv=notrunc status=none count="
+	for _, c := range []struct {
+		write, want string
+		code        int
+	}{
+		{dd + "1", "old old new old", 0},
+		{dd + "2", "old old new new", 1},
+		{"exit 1", "old old old old", 1},
+	} {
+		dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+		x := exec.Command(sizeLimit, image, dir)
+		x.Env = append(os.Environ(), "XFS_IO="+standIn(t, c.write))
+		out, err := x.CombinedOutput()
+		require.Equal(t, c.code, code(t, err), "%s", out)
+		require.Equal(t, "blocks of the file: "+c.want+"\n", string(out))
+		require.NoFileExists(t, image)
+	}
 }

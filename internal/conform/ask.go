@@ -57,37 +57,54 @@ func (f *asked) close() {
 }
 
 // ask makes a call, and puts the file back to its size. The error is of the
-// machine; what the kernel answers is the number.
-func (f *asked) ask(c *engine.Call) (workloads.Errno, error) {
+// machine; what the kernel answers is the result.
+func (f *asked) ask(c *engine.Call) (got workloads.Result, err error) {
 	fd, flags := f.cached, 0
 	if c.Direct {
 		fd = f.direct
 	}
-	if c.Atomic {
-		flags = sys.Atomic
+	for _, x := range []struct {
+		on   bool
+		flag int
+	}{{c.Atomic, sys.Atomic}, {c.Append, sys.Append}, {c.Dsync, sys.Dsync}} {
+		if x.on {
+			flags |= x.flag
+		}
 	}
 	b := f.buf[:c.Length]
-	var err error
+	restore := func() error { return nil }
+	if c.Limit != 0 {
+		if restore, err = sys.LimitFileSize(c.Limit); err != nil {
+			return 0, err
+		}
+	}
+	var n int
 	switch {
 	case c.Registered:
 		f.ring.Fixed(c.Read, fd, b, f.shift+c.Offset, flags, 1)
 		if err := f.ring.Submit(1); err != nil {
 			return 0, err
 		}
-		if _, n, _ := f.ring.Done(); n < 0 {
+		if _, n, _ = f.ring.Done(); n < 0 {
 			err = sys.Errno(-n)
 		}
 	case c.Read:
-		_, err = sys.Preadv2(fd, split(b, c.Iovecs), f.shift+c.Offset, flags)
+		n, err = sys.Preadv2(fd, split(b, c.Iovecs), f.shift+c.Offset, flags)
 	default:
-		_, err = sys.Pwritev2(fd, split(b, c.Iovecs), f.shift+c.Offset, flags)
+		n, err = sys.Pwritev2(fd, split(b, c.Iovecs), f.shift+c.Offset, flags)
+	}
+	if err := restore(); err != nil {
+		return 0, err
 	}
 	if !f.block && !f.down && !c.Read {
 		if err := sys.Ftruncate(f.cached, f.size); err != nil {
 			return 0, err
 		}
 	}
-	return workloads.Errno(sys.ErrnoOf(err)), nil
+	if err != nil {
+		return workloads.Fail(workloads.Errno(sys.ErrnoOf(err))), nil
+	}
+	return workloads.Result(n), nil
 }
 
 // split makes iovecs of a buffer, the first of one sector.

@@ -97,6 +97,36 @@ func TestUnexplained(t *testing.T) {
 		c.add(x.call, x.kernel, "accepted")
 		require.Len(t, c.Unexplained(), 1, x.name)
 	}
+	// What moves or shortens an atomic write after it was checked.
+	shortened := engine.Call{Offset: 16 * kib, Length: 8 * kib, Atomic: true, Direct: true, Limit: 20 * kib}
+	whole, appended, fits := shortened, engine.Call{Length: 8 * kib, Atomic: true, Direct: true, Append: true}, engine.Call{Length: 4 * kib, Atomic: true, Direct: true, Append: true}
+	whole.Limit = 24 * kib
+	cachedAppend := appended
+	cachedAppend.Direct = false
+	for _, x := range []struct {
+		name      string
+		call      *engine.Call
+		kernel    string
+		explained bool
+	}{
+		{"to its limit", &shortened, "accepted for 4KiB", true},
+		{"to another length", &shortened, "accepted for 512", false},
+		{"not at all", &shortened, "accepted", false},
+		{"with its end at the limit", &whole, "accepted", false},
+		{"an append where it may not lie", &appended, "accepted", true},
+		{"in part", &appended, "accepted for 4KiB", false},
+		{"where it may", &fits, "accepted", false},
+		{"through the page cache", &cachedAppend, "accepted", false},
+	} {
+		for _, fs := range []engine.Filesystem{engine.XFS, engine.Ext4, engine.BlockDevice} {
+			c := &Comparison{filesystem: fs, lba: 512, kernelMin: 4 * kib, modelMin: 4 * kib, kernelMax: 64 * kib, modelMax: 64 * kib}
+			c.add(x.call, x.kernel, "EINVAL")
+			require.Equal(t, x.explained && fs != engine.BlockDevice, len(c.Unexplained()) == 0, "%s on %v", x.name, fs)
+			c.Differences = nil
+			c.add(x.call, x.kernel, "EIO")
+			require.Len(t, c.Unexplained(), 1, x.name)
+		}
+	}
 	c := &Comparison{Kind: "xfs"}
 	c.add(&direct, "accepted", "accepted")
 	require.Empty(t, c.Differences)

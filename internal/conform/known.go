@@ -1,6 +1,8 @@
 package conform
 
 import (
+	"strings"
+
 	"untorn/engine"
 	"untorn/internal/blk"
 )
@@ -35,7 +37,7 @@ var Known = []Reason{
 		Reason: "O_DIRECT: the kernel wants offset, length and memory aligned to the logical block; " +
 			"the model refuses such a workload before it runs, and its step 1 does not look",
 		holds: func(c *Comparison, d *Difference) bool {
-			return d.Call != nil && d.Call.Direct && !d.Call.Atomic && d.Kernel == "EINVAL" && d.Model == "accepted" &&
+			return d.Call != nil && d.Call.Direct && !d.Call.Atomic && d.Kernel == "EINVAL" && strings.HasPrefix(d.Model, "accepted") &&
 				(d.Call.Offset%c.lba != 0 || d.Call.Length%c.lba != 0 || d.Call.Iovecs > 1 && blk.SectorSize%c.lba != 0)
 		},
 	},
@@ -46,6 +48,25 @@ var Known = []Reason{
 		holds: func(c *Comparison, d *Difference) bool {
 			return c.filesystem == engine.BlockDevice && c.kernelMax > 0 && d.Call != nil && d.Call.Direct && d.Call.Atomic && !d.Call.Read &&
 				d.Kernel == "EINVAL" && d.Model == "accepted" && (d.Call.Length < c.kernelMin || d.Call.Length > c.kernelMax)
+		},
+	},
+	{
+		Of: "a file system with atomic writes",
+		Reason: "RLIMIT_FSIZE: the kernel shortens an atomic write after it has checked it (generic_write_check_limits) " +
+			"and so tears it, see docs/findings.md; the model's designs refuse it",
+		holds: func(c *Comparison, d *Difference) bool {
+			return c.filesystem != engine.BlockDevice && d.Call != nil && d.Call.Direct && d.Call.Atomic &&
+				d.Call.Offset < d.Call.Limit && d.Call.Limit < d.Call.Offset+d.Call.Length &&
+				d.Kernel == acceptedFor(d.Call.Limit-d.Call.Offset) && d.Model == "EINVAL"
+		},
+	},
+	{
+		Of: "a file system with atomic writes",
+		Reason: "RWF_APPEND: the kernel checks the offset that it is given and then writes at the end of file (generic_write_checks), " +
+			"where an atomic write of that length may not lie; the model's designs check again",
+		holds: func(c *Comparison, d *Difference) bool {
+			return c.filesystem != engine.BlockDevice && d.Call != nil && d.Call.Direct && d.Call.Atomic && d.Call.Append &&
+				Size%d.Call.Length != 0 && d.Kernel == "accepted" && d.Model == "EINVAL"
 		},
 	},
 }

@@ -23,9 +23,9 @@ func TestComparePath(t *testing.T) {
 		accepted    int
 		differences int
 	}{
-		{"xfs", loopfs.Options{Filesystem: "xfs", Size: 320 * mib}, 36, 5},
-		{"xfs with a short log's limit", loopfs.Options{Filesystem: "xfs", Size: 320 * mib, Mkfs: []string{"-b", "size=1024"}}, 50, 0},
-		{"xfs max_atomic_write=16k", loopfs.Options{Filesystem: "xfs", Size: 320 * mib, Mount: map[string]string{"max_atomic_write": "16k"}}, 20, 0},
+		{"xfs", loopfs.Options{Filesystem: "xfs", Size: 320 * mib}, 90, 35},
+		{"xfs with a short log's limit", loopfs.Options{Filesystem: "xfs", Size: 320 * mib, Mkfs: []string{"-b", "size=1024"}}, 104, 30},
+		{"xfs max_atomic_write=16k", loopfs.Options{Filesystem: "xfs", Size: 320 * mib, Mount: map[string]string{"max_atomic_write": "16k"}}, 68, 26},
 		{"xfs without reflink", loopfs.Options{Filesystem: "xfs", Size: 320 * mib, Mkfs: []string{"-m", "reflink=0,rmapbt=0"}}, 0, 0},
 		{"ext4", loopfs.Options{Filesystem: "ext4", Size: 64 * mib}, 0, 0},
 		{"block device", loopfs.Options{Size: 9*mib + 512}, 0, 0},

@@ -68,7 +68,8 @@ func text(c *engine.Call) string {
 	for _, f := range []struct {
 		on   bool
 		name string
-	}{{c.Atomic, " atomic"}, {c.Direct, " direct"}, {c.Iovecs > 1, " of two iovecs"}, {c.Registered, " of a registered buffer"}} {
+	}{{c.Atomic, " atomic"}, {c.Direct, " direct"}, {c.Iovecs > 1, " of two iovecs"}, {c.Registered, " of a registered buffer"},
+		{c.Append, " append"}, {c.Dsync, " dsync"}, {c.Limit != 0, " limit=" + workloads.FormatSize(c.Limit)}} {
 		if f.on {
 			s += f.name
 		}

@@ -19,8 +19,18 @@ func (r *Result) claim() string {
 	case !tried && !r.judged():
 		return fmt.Sprintf("nothing yet: whether %s takes such writes has to be tried, on a scratch file with --write", r.Filesystem)
 	}
-	return fmt.Sprintf("direct writes of %s are atomic %s; %s; only a loss of power or a recorded log shows more",
-		span(from, to), r.how(to), r.buffered())
+	return fmt.Sprintf("direct writes of %s%s are atomic %s; %s; only a loss of power or a recorded log shows more",
+		span(from, to), r.where(), r.how(to), r.buffered())
+}
+
+// where says which of them. A file system sets the size apart from the data, so
+// that a write over the end of file may be recovered in part, and RLIMIT_FSIZE
+// shortens a write after it was checked; a device has neither.
+func (r *Result) where() string {
+	if r.Kind == "block device" {
+		return ""
+	}
+	return " inside the file and its size limit"
 }
 
 // how says why direct writes up to a length are atomic.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os/signal"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -256,17 +257,23 @@ func Extents(fd int) ([]Extent, error) {
 }
 
 // LimitFileSize sets RLIMIT_FSIZE of the process to n bytes and returns a
-// function that puts it back.
+// function that puts it back. Until then SIGXFSZ is ignored, so that a write past
+// the limit returns EFBIG and does not end the process.
 func LimitFileSize(n int64) (restore func() error, err error) {
 	var old unix.Rlimit
 	if err := unix.Prlimit(0, unix.RLIMIT_FSIZE, nil, &old); err != nil {
 		return nil, err
 	}
+	signal.Ignore(unix.SIGXFSZ)
 	limit := unix.Rlimit{Cur: uint64(n), Max: old.Max}
 	if err := unix.Prlimit(0, unix.RLIMIT_FSIZE, &limit, nil); err != nil {
+		signal.Reset(unix.SIGXFSZ)
 		return nil, err
 	}
-	return func() error { return unix.Prlimit(0, unix.RLIMIT_FSIZE, &old, nil) }, nil
+	return func() error {
+		defer signal.Reset(unix.SIGXFSZ)
+		return unix.Prlimit(0, unix.RLIMIT_FSIZE, &old, nil)
+	}, nil
 }
 
 // Kernel returns the release of the running kernel, "6.18.44".
@@ -293,10 +300,6 @@ const (
 	ENOTTY     = unix.ENOTTY
 	EOPNOTSUPP = unix.EOPNOTSUPP
 )
-
-// SIGXFSZ is sent to a process that writes past RLIMIT_FSIZE; it has to be
-// ignored for the write to return EFBIG.
-const SIGXFSZ = unix.SIGXFSZ
 
 // filesystems are the magic numbers of linux/magic.h that matter here.
 var filesystems = map[int64]string{0x58465342: "xfs", 0xef53: "ext4", 0x9123683e: "btrfs", 0x01021994: "tmpfs", 0xf2f52010: "f2fs",

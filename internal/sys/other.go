@@ -43,8 +43,6 @@ const (
 	CollapseRange = 0x8
 	InsertRange   = 0x20
 
-	SIGXFSZ = syscall.Signal(25)
-
 	EPERM      = Errno(1)
 	ENOENT     = Errno(2)
 	EIO        = Errno(5)

@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
 
@@ -169,8 +168,6 @@ func (t *Target) write(o *workloads.Op, fd int, buf []byte) (int, error) {
 	if o.Limit == 0 {
 		return t.pwrite(fd, [][]byte{buf}, position(o), flags(o))
 	}
-	signal.Ignore(sys.SIGXFSZ)
-	defer signal.Reset(sys.SIGXFSZ)
 	restore, err := sys.LimitFileSize(o.Limit)
 	if err != nil {
 		return 0, err
