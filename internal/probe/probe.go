@@ -107,11 +107,14 @@ func Probe(path, scratch string) (*Result, error) {
 // the path, so that what is tried there speaks of it.
 func besides(st *sys.Statx, path, scratch string) error {
 	dir, err := sys.Stat(filepath.Dir(scratch))
+	there, _ := sys.Stat(scratch)
 	switch {
 	case st.Kind == sys.BlockDevice:
 		return fmt.Errorf("%s is a block device, which a probe never writes to; allowed with --write: a file or directory of the file system to try", path)
 	case err != nil:
 		return fmt.Errorf("%s: %w", filepath.Dir(scratch), err)
+	case there != nil && there.Kind == sys.Directory:
+		return fmt.Errorf("%s is a directory; allowed: a new file on the file system of %s", scratch, path)
 	case dir.Mount != st.Mount:
 		return fmt.Errorf("%s would not lie on the mount of %s; allowed: a new file there", scratch, path)
 	}

@@ -139,6 +139,8 @@ func TestProbe(t *testing.T) {
 			require.ErrorContains(t, err, "exists")
 			_, err = Probe(file, filepath.Join(t.TempDir(), "elsewhere"))
 			require.ErrorContains(t, err, "would not lie on the mount")
+			_, err = Probe(file, s.Path("."))
+			require.ErrorContains(t, err, "is a directory; allowed: a new file")
 			_, err = Probe(s.Device, s.Path("scratch"))
 			require.ErrorContains(t, err, "never writes to")
 			b, err := os.ReadFile(file)
