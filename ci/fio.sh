@@ -128,18 +128,18 @@ fi
 # they wrote is what the kernel counts for either. Both have a session of their
 # own, as fio makes one for its job: the kernel shares processors out by session
 # (sched_autogroup), and this one may have other things to do.
-limit=$((60 + rounds * turns * ms / 250))
 #
 # Every 10 ms fio looks in TMPDIR for a file that is not there. A file system that
 # keeps no memory of names it does not have (tmpfs, proc) frees something each
 # time, and until that is freed the kernel leaves the clock of an idle processor
 # running, which saves it work: writes are faster by a tenth, those of fio alone,
 # because it is stopped while it is not its turn. So fio looks beside the file.
+limit=$((60 + turns * ms / 250)) # seconds, twice what the turns of both take and more
 byfio() { # kind engine depth half
 	local atomic=()
 	[ "$1" = plain ] || atomic=(--atomic=1)
-	TMPDIR=$(dirname "$file") exec setsid "${fio[@]}" --name=job --thread --filename="$file" --rw=randwrite --bs="$each" --offset="$(($4 * bytes))" --size="$bytes" --direct=1 \
-		--ioengine="$2" --iodepth="$3" --norandommap=1 --randrepeat=0 --time_based --runtime="$limit" "${atomic[@]}"
+	TMPDIR=$(dirname "$file") exec setsid "${fio[@]}" --name=job --thread --filename="$file" --rw=randwrite --bs="$each" --offset="$(($4 * bytes))" \
+		--size="$bytes" --direct=1 --ioengine="$2" --iodepth="$3" --norandommap=1 --randrepeat=0 --time_based --runtime="$limit" "${atomic[@]}"
 }
 byuntorn() { # kind depth half seed
 	local atomic=()
@@ -170,7 +170,7 @@ turn() { # pid; sets rate, a second
 	before=$count begun=${EPOCHREALTIME/[.,]/}
 	kill -CONT "$1"
 	rest "$seconds"
-	kill -STOP "$1"
+	kill -STOP "$1" 2>/dev/null || fail 1 "one has ended: $(complaint fio) $(complaint untorn)"
 	ended=${EPOCHREALTIME/[.,]/}
 	# The call it is in ends first.
 	rest 0.005
@@ -185,8 +185,8 @@ percent() { sed 's/.$/.&%/' <<<"$1"; }
 
 printf -v seconds '%d.%03d' $((ms / 1000)) $((ms % 1000))
 said=$(mktemp -d -t untorn-fio.XXXXXX)
-dd if=/dev/zero of="$file" bs=1M count=$((2 * bytes / 1048576)) oflag=direct status=none
-if [ ${#kinds[@]} -gt 1 ] && ! why=$("$untorn" device speed --on "$file" --existing --unit "$unit" --size "$size" --time 1ms --atomic 2>&1); then
+dd if=/dev/zero of="$file" bs="$each" count=$((2 * bytes / each)) oflag=direct status=none
+if [ ${#kinds[@]} -gt 1 ] && ! why=$("$untorn" device speed --on "$file" --existing --unit "$unit" --size "$size" --time 100ms --atomic 2>&1); then
 	echo "$why; atomic writes are not compared" >&2
 	kinds=(plain)
 fi

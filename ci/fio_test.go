@@ -64,7 +64,7 @@ func TestFioScriptCompares(t *testing.T) {
 	require.NoError(t, err, string(out))
 	for _, ended := range []bool{false, true} {
 		cmd := exec.Command(script, file)
-		cmd.Env = append(os.Environ(), "UNTORN="+untorn, "FIO_ROOT="+dir, "SIZE=4MiB", "DEPTH=4", "ROUNDS=1", "TURNS=2", "TURN=50", "TMPDIR="+dir)
+		cmd.Env = append(os.Environ(), "UNTORN="+untorn, "FIO_ROOT="+dir, "SIZE=4MiB", "DEPTH=4", "ROUNDS=1", "TURNS=2", "TURN=200", "TMPDIR="+dir)
 		var table bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &table, &table
 		require.NoError(t, cmd.Start())

@@ -45,8 +45,7 @@ func CheckWorkload(d *Design, dev *nvme.Config, w *workloads.Workload) error {
 		case op.Writes() && op.Direct && (op.Offset%d.Block != 0 && !op.Append || op.Length%d.Block != 0):
 			return fmt.Errorf("%s: a direct write of [%d,%d); allowed: multiples of design.block, %d", at, op.Offset, op.End(), d.Block)
 		case op.Direct && op.Limit%d.Block != 0:
-			return &NonsenseError{fmt.Sprintf("%s.limit: %d bytes of a direct write; the model has direct writes of whole blocks: multiples of design.block, %d",
-				at, op.Limit, d.Block)}
+			return fmt.Errorf("%s.limit: %d bytes of a direct write; allowed: multiples of design.block, %d", at, op.Limit, d.Block)
 		case op.FD < 0 || op.FD >= MaxFDs:
 			return fmt.Errorf("%s.fd: %d; allowed: 0 to %d", at, op.FD, MaxFDs-1)
 		case d.Filesystem == BlockDevice && (op.Zeroes() || op.Moves() || op.Kind == workloads.Fallocate):

@@ -171,17 +171,6 @@ func TestReadsAreValidated(t *testing.T) {
 	}
 }
 
-// TestLimitInsideBlock: what a limit inside a block leaves of a direct write is
-// none of whole blocks, which the model alone has.
-func TestLimitInsideBlock(t *testing.T) {
-	c := runFiles()[0].config()
-	c.Workload.Ops = []workloads.Op{{Task: "db", Kind: workloads.Pwrite, Length: 8 * kib, Limit: 4608, Direct: true, Atomic: true}}
-	var nonsense *NonsenseError
-	require.ErrorAs(t, CheckWorkload(&c.Design, &c.Device, c.Workload), &nonsense)
-	c.Workload.Ops[0].Direct = false
-	require.NoError(t, CheckWorkload(&c.Design, &c.Device, c.Workload))
-}
-
 // TestBlockDeviceAppends: O_APPEND does nothing on a block device, so that a
 // workload that counts on it makes no sense.
 func TestBlockDeviceAppends(t *testing.T) {

@@ -136,7 +136,7 @@ a second. ci/fio.sh compares that with fio.`,
 	fl := c.Flags()
 	fl.StringVar(&l.Path, "on", "", "the file, which must not exist yet and is removed, or the block device")
 	fl.StringVar(&unit, "unit", "16KiB", "length of a write")
-	fl.StringVar(&offset, "offset", "0", "where that part begins")
+	fl.StringVar(&offset, "offset", "0", "where in the file or device the part begins that is written to")
 	fl.StringVar(&size, "size", "256MiB", "how much of the file or device is written to")
 	fl.BoolVar(&l.Atomic, "atomic", false, "write with RWF_ATOMIC")
 	numberFlag(c, &l.Depth, "depth", 0, maxDepth, "writes in flight together by io_uring; 0 is pwritev2")

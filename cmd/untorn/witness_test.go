@@ -122,15 +122,22 @@ func TestWitnessed(t *testing.T) {
 	}
 }
 
+// listening is the address of a witness on the loopback, whose token is in the
+// environment.
+func listening(t *testing.T) (addr string) {
+	t.Helper()
+	t.Setenv(run.TokenEnv, "a token that nobody guesses")
+	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
+	return strings.TrimSuffix(strings.Fields(line)[2], ",")
+}
+
 // A disk that gives back what was on it before the round was prepared has lost
 // the round, although each of its operations stands there with the same number:
 // an earlier run wrote them, or an earlier round of this one.
 func TestOlderRound(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "s.yaml", strings.Replace(plainLive, "length: 4KiB}", "length: 16KiB}", 1))
-	t.Setenv(run.TokenEnv, "a token that nobody guesses")
-	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
-	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	addr := listening(t)
 	round := func(rounds string) (name string, content []byte) {
 		code, out, errs := call(t, "device", "run", "s.yaml", "--on", "scratch", "--existing", "--witness", addr, "--rounds", rounds)
 		require.Equal(t, run.ExitOK, code, errs)
@@ -172,9 +179,7 @@ workload:
 func TestWitnessedRefused(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "partly.yaml", partlyRefused)
-	t.Setenv(run.TokenEnv, "a token that nobody guesses")
-	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
-	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	addr := listening(t)
 	for _, x := range []struct {
 		fs, scenario      string
 		code              int
@@ -214,9 +219,7 @@ func TestWitnessedRefused(t *testing.T) {
 func TestWitnessedVanished(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "s.yaml", plainLive)
-	t.Setenv(run.TokenEnv, "a token that nobody guesses")
-	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
-	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	addr := listening(t)
 	disk := needs.Scratch(t, loopfs.Options{Filesystem: "xfs", Size: 320 << 20})
 	code, out, errs := call(t, "device", "run", "s.yaml", "--on", disk.Path("scratch"), "--witness", addr, "--rounds", "1")
 	require.Equal(t, run.ExitOK, code, errs)
@@ -269,9 +272,7 @@ func TestDeviceRunExists(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "s.yaml", plainLive)
 	write(t, "there", "mine")
-	t.Setenv(run.TokenEnv, "a token that nobody guesses")
-	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
-	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	addr := listening(t)
 	code, out, errs := call(t, "device", "run", "s.yaml", "--on", "there", "--witness", addr)
 	assert.Equal(t, run.ExitUsage, code)
 	assert.Empty(t, out)
@@ -307,9 +308,7 @@ func copySparse(t *testing.T, from, to string) {
 func TestCutCommand(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "s.yaml", plainLive)
-	t.Setenv(run.TokenEnv, "a token that nobody guesses")
-	_, line := child(t, "witness", "--listen", "127.0.0.1:0")
-	addr := strings.TrimSuffix(strings.Fields(line)[2], ",")
+	addr := listening(t)
 	on := []string{"device", "run", "s.yaml", "--on", "scratch", "--existing", "--witness", addr}
 	code, out, errs := call(t, append(on, "--rounds", "2")...)
 	assert.Equal(t, run.ExitOK, code, errs)

@@ -154,3 +154,28 @@ func TestSizeLimit(t *testing.T) {
 		require.NoFileExists(t, image)
 	}
 }
+
+// The same by Python, on this kernel: plain writes are cut at the limit, an atomic
+// one is torn there until a kernel refuses it, and where nothing is cut all is new.
+func TestSizeLimitByPython(t *testing.T) {
+	if err := loopfs.Missing(loopfs.Options{Filesystem: "xfs"}); err != nil {
+		needs.Or(t, err)
+	}
+	if _, err := exec.LookPath("python3"); err != nil {
+		needs.Or(t, &loopfs.MissingError{What: "python3 is not installed"})
+	}
+	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+	out, err := exec.Command("python3", "xfs-size-limit.py", image, dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NoFileExists(t, image)
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	require.Len(t, lines, 4)
+	const cut, whole = "returned 4096; sectors: 16 old, 8 new, 8 old", "returned 8192; sectors: 16 old, 16 new"
+	require.Equal(t, "limit 12288, plain: "+cut, lines[0])
+	require.Equal(t, "limit 16384, plain: "+whole, lines[2])
+	if strings.Contains(lines[3], "Operation not supported") {
+		needs.Or(t, &loopfs.MissingError{What: "XFS of this kernel takes no atomic writes without hardware; that of 6.16 does"})
+	}
+	require.Contains(t, []string{"limit 12288, atomic: " + cut, "limit 12288, atomic: returned Invalid argument; sectors: 32 old"}, lines[1])
+	require.Equal(t, "limit 16384, atomic: "+whole, lines[3])
+}
